@@ -1,0 +1,436 @@
+"""What exactly is to be trained, and what is claimed of it?
+
+The schema of an experiment file. Everything is frozen, unknown fields are refused and every default is resolved, so
+that a run's configuration says all there is to know about it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import itertools
+import json
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from experiments.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _not_a_boolean(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"expected a number, but YAML reads yes/no/on/off as {value}; give a number")
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_not_a_boolean), Field(allow_inf_nan=False)]
+Whole = Annotated[int, BeforeValidator(_not_a_boolean)]
+Positive = Annotated[Number, Field(gt=0)]
+Share = Annotated[Number, Field(ge=0, lt=1)]
+Count = Annotated[Whole, Field(ge=1)]
+
+Probe = Literal[
+    "pre_activations",
+    "unit_percentiles",
+    "gradients",
+    "saturation",
+    "standardization",
+    "covariate_shift",
+    "landscape",
+    "affine_identity",
+    "weight_scale",
+    "step_loss",
+    "training_loss",
+    "corruptions",
+    "recomputed_statistics",
+]
+MeasureName = Literal[
+    "steps_to_target",
+    "seconds_to_target",
+    "seconds_per_step",
+    "final_value",
+    "best_value",
+    "worst_value",
+    "mean_value",
+    "value_at_step",
+    "first_values",
+    "drift",
+    "gradient_ratio",
+    "gap_at_training_loss",
+    "accuracy_drop",
+]
+
+
+class Strict(BaseModel):
+    """A frozen part of the configuration that refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetConfig(Strict):
+    """Which examples, how they are scaled and how many make a batch."""
+
+    name: str = Field("digits", description="digits, wine, breast_cancer (scikit-learn), else a TFDS name")
+    batch_size: Count = 60
+    standardize: bool = Field(False, description="every feature to mean 0, deviation 1 on the training split")
+    binarize: bool = Field(False, description="features to 0 or 1 at half of their range")
+    train_examples: Count | None = Field(None, description="train on the first so many of the shuffled split")
+
+
+class NormConfig(Strict):
+    """Which normalization, where, and its constants."""
+
+    kind: Literal["none", "custom", "stock", "noisy", "layer", "group"] = "none"
+    placement: Literal["before", "after"] = Field("before", description="before or after the activation")
+    on_input: bool = Field(False, description="normalize the network's input too")
+    momentum: Share = 0.99
+    epsilon: Positive = 1e-3
+    center: bool = True
+    scale: bool = True
+    renorm: bool = Field(False, description="batch renormalization, Ioffe 2017 (custom only)")
+    virtual_batch_size: Count | None = Field(None, description="ghost batches (custom only)")
+    groups: Count = Field(10, description="channel groups (group only)")
+
+    @model_validator(mode="after")
+    def _fits_the_kind(self) -> NormConfig:
+        if self.kind != "custom" and (self.renorm or self.virtual_batch_size):
+            raise ValueError("renorm and virtual_batch_size need kind: custom")
+        return self
+
+
+class ModelConfig(Strict):
+    """A network of `depth` times `layers` hidden layers and a linear output layer."""
+
+    kind: Literal["mlp", "cnn", "rnn"] = "mlp"
+    layers: tuple[Count, ...] = Field((100, 100, 100), min_length=1, description="units, filters or recurrent units")
+    depth: Count = Field(1, description="how often the list of layers is repeated")
+    activation: Literal["relu", "sigmoid", "tanh"] = "sigmoid"
+    norm: NormConfig = NormConfig()
+    dropout: Share = Field(0.0, description="share of hidden outputs dropped after each activation")
+    initialization: Literal["glorot_uniform", "he_normal", "gaussian"] = "glorot_uniform"
+    init_scale: Positive = Field(1.0, description="factor on the initial weights; for gaussian their deviation")
+
+
+class OptimizerConfig(Strict):
+    """The update rule and its learning rate."""
+
+    kind: Literal["sgd", "adam"] = "sgd"
+    learning_rate: Positive = 0.1
+    momentum: Share = Field(0.0, description="sgd only")
+    beta_1: Share = 0.9
+    beta_2: Share = 0.999
+
+
+class RunConfig(Strict):
+    """One training of one network with one seed and one learning rate, nothing left to default."""
+
+    dataset: DatasetConfig = DatasetConfig()
+    model: ModelConfig = ModelConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    steps: Annotated[Whole, Field(ge=0)] = 1000
+    evaluate_every: Count = 50
+    probes: tuple[Probe, ...] = ()
+    probe_examples: Count = Field(256, description="size of the fixed batch that probes look at")
+    xla: Literal["auto"] | bool = Field("auto", description="auto: by the network's kind, as measured")
+    timed: bool = Field(False, description="trained alone, arms in turn, so that its seconds can be compared")
+    seed: Annotated[Whole, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _whole_evaluations(self) -> RunConfig:
+        if self.steps % self.evaluate_every:
+            raise ValueError(f"steps ({self.steps}) must be a multiple of evaluate_every ({self.evaluate_every})")
+        return self
+
+    def digest(self) -> str:
+        """Return the identity of the run: equal exactly where every setting is equal."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Margin(Strict):
+    """The bound that decides; exactly one of the forms."""
+
+    at_least: Number | None = None
+    at_most: Number | None = None
+    above: Number | None = None
+    below: Number | None = None
+    within: tuple[Number, Number] | None = None
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Margin:
+        given = [name for name in Margin.model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of {', '.join(Margin.model_fields)}, found {len(given)}")
+        if self.within and not self.within[0] < self.within[1]:
+            raise ValueError("within: the lower bound comes first")
+        return self
+
+
+class PartConfig(Strict):
+    """One comparison: a measure, the arms, how they are set against each other, and the margin."""
+
+    name: str = ""
+    measure: MeasureName
+    metric: str | None = Field(None, description="the curve measured; without it the measure's own")
+    step: Annotated[Whole, Field(ge=0)] | None = Field(None, description="value_at_step, gradient_ratio")
+    unit: Literal["", "steps", "seconds", "points", "loss"] = ""
+    effect: Literal["ratio", "difference", "level", "largest_difference"] = Field(
+        description="ratio: baseline/treatment or treatment/baseline, see `over`; level: the treatment alone"
+    )
+    over: Literal["baseline", "treatment"] = Field("baseline", description="denominator or subtrahend")
+    baseline: str | Mapping[str, Number] | None = Field(None, description="an arm, or arms with weights")
+    treatment: str | Mapping[str, Number]
+    rate: Literal["tuned", "every", "smallest_progressing"] = Field("tuned", description="which learning rates")
+    per_seed: Literal["value", "median", "largest_stable_rate", "share_reaching", "rank_correlation", "slope"] = (
+        Field("value", description="how the values of one seed over the grid become one number")
+    )
+    axis: str | None = Field(None, description="grid axis of rank_correlation, slope, share_reaching")
+    margin: Margin
+    decides: bool = Field(True, description="false: shown beside the verdict, without a part in it")
+
+
+class ClaimConfig(Strict):
+    """A statement, its source and what decides it."""
+
+    statement: str
+    source: str
+    kind: Literal["statistical", "exact", "over_all_claims"] = "statistical"
+    literature: str = ""
+    scale: str = Field("", description="what differs from the source, for the report")
+    target: Number | None = Field(None, description="accuracy to reach, from tuning seeds")
+    training_loss: Number | None = Field(None, description="level at which gaps are matched, from tuning seeds")
+    parts: tuple[PartConfig, ...] = ()
+    separate_verdicts: bool = Field(False, description="each part has a verdict of its own")
+
+
+class TuningConfig(Strict):
+    """Every arm picks its own best value of one grid axis on seeds that are used for nothing else."""
+
+    over: str = "optimizer.learning_rate"
+    per: tuple[str, ...] = Field((), description="grid axes along which the choice is made anew")
+    seeds: tuple[Annotated[Whole, Field(ge=0)], ...] = (100, 101, 102)
+    evaluate: Literal["best", "all"] = Field("best", description="values that the evaluation seeds train with")
+
+
+Seeds = Annotated[
+    tuple[Annotated[Whole, Field(ge=0)], ...],
+    BeforeValidator(lambda v: tuple(range(v)) if isinstance(v, int) and not isinstance(v, bool) and v > 0 else v),
+    Field(min_length=1, json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "array"}]}),
+]
+
+
+class ExperimentConfig(Strict):
+    """One YAML file: a base run, arms, a grid, seeds, and perhaps a claim."""
+
+    title: str
+    run: RunConfig = RunConfig()
+    arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1, description="name: {field of run: value}")
+    grid: Mapping[str, tuple[Any, ...]] = Field({}, description="field of run: values")
+    tuning: TuningConfig | None = None
+    seeds: Seeds = (0,)
+    claim: ClaimConfig | None = None
+
+
+class Run(BaseModel):
+    """One run and its place in its experiment."""
+
+    model_config = ConfigDict(frozen=True)
+    arm: str
+    grid: Mapping[str, Any]
+    config: RunConfig
+
+
+class Experiment:
+    """A checked experiment; `cells` maps (arm, grid values) to the resolved run with seed 0.
+
+    name: the file's stem, and with it the name of the results folder.
+    """
+
+    def __init__(self, name: str, config: ExperimentConfig, cells: dict[tuple[str, tuple[Any, ...]], RunConfig]):
+        self.name, self.config, self._cells = name, config, cells
+
+    def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield every arm with every combination of grid values."""
+        for arm, values in self._cells:
+            yield arm, dict(zip(self.config.grid, values, strict=True))
+
+    def run(self, arm: str, grid: Mapping[str, Any], seed: int) -> Run:
+        """Return the run of one cell with one seed."""
+        config = self._cells[arm, tuple(grid[axis] for axis in self.config.grid)]
+        return Run.model_construct(arm=arm, grid=dict(grid), config=config.model_copy(update={"seed": seed}))
+
+    def tuning_runs(self) -> list[Run]:
+        """Return the runs from which each arm's best value is picked; none without tuning."""
+        seeds = self.config.tuning.seeds if self.config.tuning else ()
+        return [self.run(arm, grid, seed) for seed in seeds for arm, grid in self.cells()]
+
+    def evaluation_runs(self, best: Mapping[tuple[str, tuple[Any, ...]], Any]) -> list[Run]:
+        """Return the runs that answer the question. `best`: (arm, values of tuning.per) → tuned value."""
+        tuning = self.config.tuning
+        return [
+            self.run(arm, grid, seed)
+            for seed in self.config.seeds
+            for arm, grid in self.cells()
+            if tuning is None
+            or tuning.evaluate == "all"
+            or best.get((arm, tuple(grid[axis] for axis in tuning.per))) == grid[tuning.over]
+        ]
+
+
+def load_experiment(path: Path, overrides: list[str] | None = None) -> Experiment:
+    """Read and check an experiment file; raises ConfigError with every fault found.
+
+    overrides: `field=value` texts, dotted from the top of the file, as given to `--set`.
+    """
+    source = read_yaml(path)
+    for override in overrides or []:
+        place = f"--set {override}"
+        dotted, equals, text = override.partition("=")
+        if not equals or not dotted:
+            raise ConfigError([f"{place}: expected field=value, such as run.steps=500"])
+        source.set(dotted.strip(), parse_value(text, place), place)
+    return check_experiment(path.stem, source)
+
+
+def check_experiment(name: str, source: Source) -> Experiment:
+    """Resolve a read file into an Experiment; raises ConfigError with every fault found."""
+    faults: list[str] = []
+    config = _validate(ExperimentConfig, source.value, source, (), faults)
+    if config is not None:
+        _check_references(config, source, faults)
+    cells: dict[tuple[str, tuple[Any, ...]], RunConfig] = {}
+    arms, grid = _mapping(source.value.get("arms")), _mapping(source.value.get("grid"))
+    for arm, changes in arms.items():
+        for values in itertools.product(*(v if isinstance(v, list) else [] for v in grid.values())):
+            cell = Source(deepcopy(source.value.get("run", {})), _shifted(source, ("run",)))
+            try:
+                for dotted, value in _mapping(changes).items():
+                    cell.set(dotted, value, source.place(("arms", arm, dotted)))
+                for axis, value in zip(grid, values, strict=True):
+                    cell.set(axis, value, source.place(("grid", axis)))
+            except ConfigError as error:
+                faults += error.faults
+                continue
+            run = _validate(RunConfig, cell.value, cell, ("run",), faults)
+            if run is not None:
+                cells[arm, tuple(value_at(run, axis) for axis in grid)] = run
+    if faults:
+        raise ConfigError(list(dict.fromkeys(faults)))
+    assert config is not None
+    return Experiment(name, config, cells)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    """A mapping as it is; anything else, which validation has reported already, as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def value_at(config: BaseModel, dotted: str) -> Any:
+    """Return the resolved value of a dotted field."""
+    value: Any = config
+    for part in dotted.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON schema of an experiment file, for completion and checks in editors."""
+    schema = ExperimentConfig.model_json_schema()
+    schema["properties"]["extends"] = {"type": "string", "description": "another experiment file to build on"}
+    schema["required"] = []
+    return schema
+
+
+def _shifted(source: Source, prefix: Key) -> dict[Key, str]:
+    return {key[len(prefix) :]: place for key, place in source.places.items() if key[: len(prefix)] == prefix}
+
+
+def _check_references(config: ExperimentConfig, source: Source, faults: list[str]) -> None:
+    """Names that point elsewhere in the file: arms of the claim, axes of the grid."""
+
+    def check(key: Key, value: str, known: list[str], what: str) -> None:
+        if value not in known:
+            dotted = ".".join(map(str, key))
+            faults.append(f"{source.place(key)}: {dotted}: {_not_among(value, known)} ({what})")
+
+    for name in config.arms:
+        if not name or any(c in name for c in "/\\=") or name.startswith("."):
+            faults.append(f"{source.place(('arms', name))}: arms: {name!r} cannot be the name of a folder")
+    for axis, values in config.grid.items():
+        if not values:
+            faults.append(f"{source.place(('grid', axis))}: grid.{axis}: give at least one value")
+    if config.tuning:
+        check(("tuning", "over"), config.tuning.over, list(config.grid), "an axis of grid")
+        for axis in config.tuning.per:
+            check(("tuning", "per"), axis, list(config.grid), "an axis of grid")
+        if shared := set(config.tuning.seeds) & set(config.seeds):
+            faults.append(
+                f"{source.place(('tuning', 'seeds'))}: tuning.seeds: {sorted(shared)} are evaluation seeds too; "
+                "a seed is for tuning or for evaluation"
+            )
+    for i, part in enumerate(config.claim.parts if config.claim else ()):
+        key: Key = ("claim", "parts", i)
+        for role in ("baseline", "treatment"):
+            arms = getattr(part, role)
+            for arm in [arms] if isinstance(arms, str) else arms or ():
+                check((*key, role), arm, list(config.arms), "an arm")
+        if part.axis:
+            check((*key, "axis"), part.axis, list(config.grid), "an axis of grid")
+        if part.effect != "level" and part.baseline is None:
+            faults.append(f"{source.place(key)}: claim.parts.{i}: a {part.effect} needs a baseline arm")
+
+
+def _validate(
+    model: type[Model], value: Any, source: Source, shown_under: Key, faults: list[str]
+) -> Model | None:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        for fault in error.errors():
+            location = tuple(p for p in fault["loc"] if not _is_union_branch(p))
+            field_name = ".".join(map(str, (*shown_under, *location)))
+            faults.append(f"{source.place(location)}: {field_name}: {_explain(model, fault, location)}")
+        return None
+
+
+def _is_union_branch(part: str | int) -> bool:
+    """Pydantic adds the branch of a union to a fault's location; a field never has such a name."""
+    return isinstance(part, str) and (part in {"str", "int", "bool", "float"} or "[" in part)
+
+
+def _explain(model: type[BaseModel], fault: Any, location: Key) -> str:
+    found = fault["input"]
+    match fault["type"]:
+        case "literal_error":
+            allowed = [part.strip().strip("'") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")]
+            hint = "; YAML reads yes/no/on/off as a boolean, quote it" if isinstance(found, bool) else ""
+            return _not_among(found, allowed) + hint
+        case "extra_forbidden":
+            return "no such field; " + _not_among(str(location[-1]), _fields_at(model, location[:-1]))
+        case "missing":
+            return "required, but not given"
+        case "value_error":
+            return str(fault["ctx"]["error"])
+        case _:
+            return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, got {found!r}"
+
+
+def _not_among(found: Any, allowed: list[str]) -> str:
+    near = difflib.get_close_matches(str(found), allowed, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{found!r} is not one of {', '.join(allowed)}{hint}"
+
+
+def _fields_at(model: type[BaseModel], location: Key) -> list[str]:
+    for part in location:
+        if not isinstance(part, str) or part not in model.model_fields:
+            continue
+        annotation = model.model_fields[part].annotation
+        nested = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type)]
+        model = next((a for a in nested if issubclass(a, BaseModel)), model)
+    return list(model.model_fields)
