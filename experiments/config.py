@@ -18,21 +18,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from experiments.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
+from models.config import Count, ModelConfig, Number, Positive, Share, Strict, Whole
 
 Model = TypeVar("Model", bound=BaseModel)
 
-
-def _not_a_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"expected a number, but YAML reads yes/no/on/off as {value}; give a number")
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_not_a_boolean), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_not_a_boolean)]
-Positive = Annotated[Number, Field(gt=0)]
-Share = Annotated[Number, Field(ge=0, lt=1)]
-Count = Annotated[Whole, Field(ge=1)]
 
 Probe = Literal[
     "pre_activations",
@@ -66,12 +55,6 @@ MeasureName = Literal[
 ]
 
 
-class Strict(BaseModel):
-    """A frozen part of the configuration that refuses unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class DatasetConfig(Strict):
     """Which examples, how they are scaled and how many make a batch."""
 
@@ -80,40 +63,6 @@ class DatasetConfig(Strict):
     standardize: bool = Field(False, description="every feature to mean 0, deviation 1 on the training split")
     binarize: bool = Field(False, description="features to 0 or 1 at half of their range")
     train_examples: Count | None = Field(None, description="train on the first so many of the shuffled split")
-
-
-class NormConfig(Strict):
-    """Which normalization, where, and its constants."""
-
-    kind: Literal["none", "custom", "stock", "noisy", "layer", "group"] = "none"
-    placement: Literal["before", "after"] = Field("before", description="before or after the activation")
-    on_input: bool = Field(False, description="normalize the network's input too")
-    momentum: Share = 0.99
-    epsilon: Positive = 1e-3
-    center: bool = True
-    scale: bool = True
-    renorm: bool = Field(False, description="batch renormalization, Ioffe 2017 (custom only)")
-    virtual_batch_size: Count | None = Field(None, description="ghost batches (custom only)")
-    groups: Count = Field(10, description="channel groups (group only)")
-
-    @model_validator(mode="after")
-    def _fits_the_kind(self) -> NormConfig:
-        if self.kind != "custom" and (self.renorm or self.virtual_batch_size):
-            raise ValueError("renorm and virtual_batch_size need kind: custom")
-        return self
-
-
-class ModelConfig(Strict):
-    """A network of `depth` times `layers` hidden layers and a linear output layer."""
-
-    kind: Literal["mlp", "cnn", "rnn"] = "mlp"
-    layers: tuple[Count, ...] = Field((100, 100, 100), min_length=1, description="units, filters or recurrent units")
-    depth: Count = Field(1, description="how often the list of layers is repeated")
-    activation: Literal["relu", "sigmoid", "tanh"] = "sigmoid"
-    norm: NormConfig = NormConfig()
-    dropout: Share = Field(0.0, description="share of hidden outputs dropped after each activation")
-    initialization: Literal["glorot_uniform", "he_normal", "gaussian"] = "glorot_uniform"
-    init_scale: Positive = Field(1.0, description="factor on the initial weights; for gaussian their deviation")
 
 
 class OptimizerConfig(Strict):
@@ -134,6 +83,7 @@ class RunConfig(Strict):
     optimizer: OptimizerConfig = OptimizerConfig()
     steps: Annotated[Whole, Field(ge=0)] = 1000
     evaluate_every: Count = 50
+    test_every_evaluation: bool = Field(False, description="test curves; otherwise the test split is read once")
     probes: tuple[Probe, ...] = ()
     probe_examples: Count = Field(256, description="size of the fixed batch that probes look at")
     xla: Literal["auto"] | bool = Field("auto", description="auto: by the network's kind, as measured")
@@ -186,8 +136,8 @@ class PartConfig(Strict):
     baseline: str | Mapping[str, Number] | None = Field(None, description="an arm, or arms with weights")
     treatment: str | Mapping[str, Number]
     rate: Literal["tuned", "every", "smallest_progressing"] = Field("tuned", description="which learning rates")
-    per_seed: Literal["value", "median", "largest_stable_rate", "share_reaching", "rank_correlation", "slope"] = (
-        Field("value", description="how the values of one seed over the grid become one number")
+    per_seed: Literal["value", "median", "largest_stable_rate", "share_reaching", "rank_correlation", "slope"] = Field(
+        "value", description="how the values of one seed over the grid become one number"
     )
     axis: str | None = Field(None, description="grid axis of rank_correlation, slope, share_reaching")
     margin: Margin
@@ -385,9 +335,7 @@ def _check_references(config: ExperimentConfig, source: Source, faults: list[str
             faults.append(f"{source.place(key)}: claim.parts.{i}: a {part.effect} needs a baseline arm")
 
 
-def _validate(
-    model: type[Model], value: Any, source: Source, shown_under: Key, faults: list[str]
-) -> Model | None:
+def _validate(model: type[Model], value: Any, source: Source, shown_under: Key, faults: list[str]) -> Model | None:
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -1,0 +1,58 @@
+"""A recurrent network that reads an image row by row and classifies after the last row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from models.blocks import hidden_block, needs_bias, network_input
+from models.config import ModelConfig
+
+
+class Recurrence(keras.Layer):
+    """h_t = f(z_t + U h_{t−1}), h_0 = 0: the hidden-to-hidden half of a simple recurrent layer.
+
+    The input-to-hidden half z = W x is a layer of its own, so that normalization can stand between the two, the
+    "vertical" batch normalization of Laurent et al. 2016, §3. Input and output: (batch, time, units).
+    """
+
+    def __init__(self, activation: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create U, (units, units)."""
+        units = input_shape[-1]
+        self.recurrent_kernel = self.add_weight(shape=(units, units), initializer="orthogonal", name="recurrent_kernel")
+
+    def call(self, z: keras.KerasTensor) -> keras.KerasTensor:
+        """Unroll over time, whose length must be known."""
+        kernel = keras.ops.convert_to_tensor(self.recurrent_kernel)
+        hidden = self.activation(z[:, 0])
+        states = [hidden]
+        for t in range(1, z.shape[1]):
+            hidden = self.activation(z[:, t] + keras.ops.matmul(hidden, kernel))
+            states.append(hidden)
+        return keras.ops.stack(states, axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"activation": keras.activations.serialize(self.activation)}
+
+
+def build_rnn(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
+    """Return the network from images (batch, rows, columns, channels) to logits (batch, classes).
+
+    Raises ValueError where the input is not an image. The input-to-hidden maps keep their bias unless β replaces it.
+    """
+    if len(input_shape) != 3:
+        raise ValueError(f"model.kind: an rnn reads images by row, but the examples have shape {input_shape}; use mlp")
+    inputs, x = network_input(input_shape, config)
+    rows, columns, channels = input_shape
+    x = keras.layers.Reshape((rows, columns * channels), name="rows")(x)
+    for index, units in enumerate(config.layers * config.depth, start=1):
+        linear = keras.layers.Dense(units, use_bias=needs_bias(config.norm), name=f"linear_{index}")
+        recurrence = Recurrence(config.activation, name=f"activation_{index}")
+        x = hidden_block(x, linear, recurrence, config, index)
+    return keras.Model(inputs, keras.layers.Dense(classes, name="output")(x[:, -1]), name="rnn")
