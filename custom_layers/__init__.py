@@ -1,0 +1,7 @@
+"""Normalization layers written from the papers' equations."""
+
+from custom_layers.batch_normalization import BatchNormalization
+from custom_layers.noisy_batch_normalization import NoisyBatchNormalization
+from custom_layers.population_statistics import recompute_statistics
+
+__all__ = ["BatchNormalization", "NoisyBatchNormalization", "recompute_statistics"]

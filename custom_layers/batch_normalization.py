@@ -1,0 +1,266 @@
+"""Batch normalization as a Keras layer: arguments, weights, and which statistics a call uses and updates.
+
+The mathematics is in `equations`, the fast kernel in `kernels`, masks and virtual batches in `layout`. Deviations from
+Ioffe & Szegedy 2015, all shared with the stock layer: the moving variance averages the biased σ² (the paper multiplies
+by m/(m−1) for inference, section 3.1); ε is 1e-3; `momentum` is the share of the old value that is kept.
+"""
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from custom_layers import equations, kernels, layout
+from custom_layers.equations import Moments
+
+
+@keras.saving.register_keras_serializable(package="batchnorm_lab")
+class BatchNormalization(keras.layers.BatchNormalization):
+    """Drop-in for `keras.layers.BatchNormalization`: its arguments, defaults, weights and meaning, and three more.
+
+    Only the handling of arguments is inherited; what is computed is written here from the paper's equations.
+
+    axis: the channel axis, or a sequence of axes, each combination of whose indices is a channel of its own.
+    momentum: share of the old moving statistics kept at a step; None for their plain average over all steps so far.
+    virtual_batch_size: in training, normalize each run of that many consecutive rows by its own statistics ("ghost
+        batches", Hoffer et al. 2017); the last may be shorter. Moving statistics take the average, weighted by count.
+
+    A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
+    broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
+    as they were. The moving statistics are float32 at least; they carry no gradient. Inputs keep their precision until
+    they are normalized, whatever the compute dtype. Under a distribution strategy the replicas' moving statistics are
+    averaged; with `synchronized` the batch statistics are common too.
+    """
+
+    def __init__(
+        self,
+        axis: int | Sequence[int] = -1,
+        momentum: float | None = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        renorm: bool = False,
+        renorm_clipping: dict[str, float] | None = None,
+        renorm_momentum: float = 0.99,
+        synchronized: bool = False,
+        virtual_batch_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        axis = _checked_axis(axis)
+        if momentum is not None:
+            _check_between("momentum", momentum, 0, 1, " or None")
+        _check_between("epsilon", epsilon, 0, math.inf)
+        _check_between("renorm_momentum", renorm_momentum, 0, 1)
+        if renorm:
+            _check_clipping(renorm_clipping or {})
+        if virtual_batch_size is not None:
+            if not isinstance(virtual_batch_size, int) or virtual_batch_size < 1:
+                raise ValueError(f"virtual_batch_size: must be a whole number above 0, got {virtual_batch_size!r}")
+            if renorm or synchronized:
+                raise ValueError(
+                    f"virtual_batch_size: must be None together with renorm or synchronized, got {virtual_batch_size}"
+                )
+        super().__init__(
+            momentum=0 if momentum is None else momentum,
+            epsilon=epsilon,
+            center=center,
+            scale=scale,
+            beta_initializer=beta_initializer,
+            gamma_initializer=gamma_initializer,
+            moving_mean_initializer=moving_mean_initializer,
+            moving_variance_initializer=moving_variance_initializer,
+            beta_regularizer=beta_regularizer,
+            gamma_regularizer=gamma_regularizer,
+            beta_constraint=beta_constraint,
+            gamma_constraint=gamma_constraint,
+            renorm=renorm,
+            renorm_clipping=renorm_clipping,
+            renorm_momentum=renorm_momentum,
+            synchronized=synchronized,
+            **{"autocast": False, **kwargs},  # the layer casts for itself, upwards
+        )
+        self.axis = axis
+        self.momentum = momentum if momentum is None else float(momentum)
+        self.virtual_batch_size = virtual_batch_size
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration; the stock layer can be made from it unless it uses what the stock layer does not have."""
+        config = {**super().get_config(), "axis": self.axis if isinstance(self.axis, int) else list(self.axis)}
+        if self.virtual_batch_size is not None:
+            config["virtual_batch_size"] = self.virtual_batch_size
+        return config
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Creates the weights: (channels,) for one axis, else the sizes of the channel axes in ascending order."""
+        rank = len(input_shape)
+        given = (self.axis,) if isinstance(self.axis, int) else self.axis
+        axes = sorted(axis % rank for axis in given if -rank <= axis < rank)
+        if len(set(axes)) < len(given):
+            raise ValueError(f"axis: must be different axes of the input shape {tuple(input_shape)}, got {self.axis}")
+        shape = tuple(input_shape[axis] for axis in axes)
+        if None in shape:
+            raise ValueError(f"axis: needs a known size in the input shape {tuple(input_shape)}, got {self.axis}")
+        if self.virtual_batch_size is not None and 0 in axes:
+            raise ValueError(f"virtual_batch_size: axis must not hold the batch axis 0, got {self.axis}")
+        self._channel_axes = tuple(axes)
+        self._reduced_axes = tuple(axis for axis in range(rank) if axis not in axes)
+        self._statistics_dtype = keras.backend.result_type(self.variable_dtype, "float32")
+
+        def parameter(name: str) -> keras.Variable:
+            roles = ("initializer", "regularizer", "constraint")
+            options = {role: getattr(self, f"{name}_{role}") for role in roles}
+            return self.add_weight(shape=shape, name=name, autocast=False, **options)
+
+        def statistic(name: str, initializer: Any) -> keras.Variable:
+            return self.add_weight(
+                shape=shape,
+                name=name,
+                initializer=initializer,
+                dtype=self._statistics_dtype,
+                trainable=False,
+                autocast=False,
+                aggregation="mean",  # over replicas
+            )
+
+        def initial_deviation(shape: tuple[int, ...], dtype: str) -> tf.Tensor:
+            return keras.ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
+
+        if self.scale:
+            self.gamma = parameter("gamma")
+        if self.center:
+            self.beta = parameter("beta")
+        self.moving_mean = statistic("moving_mean", self.moving_mean_initializer)
+        self.moving_variance = statistic("moving_variance", self.moving_variance_initializer)
+        if self.renorm:
+            self.moving_stddev = statistic("moving_stddev", initial_deviation)
+            self.renorm_mean = statistic("renorm_mean", self.moving_mean_initializer)
+            self.renorm_stddev = statistic("renorm_stddev", initial_deviation)
+        if self.momentum is None:
+            self.batches_seen = statistic("batches_seen", "zeros")
+        self.input_spec = keras.layers.InputSpec(ndim=rank, axes=dict(zip(axes, shape, strict=True)))
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Normalized inputs, in the compute dtype."""
+        x = tf.cast(inputs, self._statistics_dtype)
+        mask = None if mask is None else layout.align_mask(tf.convert_to_tensor(mask), x, self._channel_axes)
+        gamma = self._read(self.gamma) if self.scale else tf.ones(self.moving_mean.shape, x.dtype)
+        beta = self._read(self.beta) if self.center else tf.zeros(self.moving_mean.shape, x.dtype)
+        if training and self.trainable:
+            y = self._normalize_by_batch(x, gamma, beta, mask)
+        else:
+            mean, variance = self._read(self.moving_mean), self._read(self.moving_variance)
+            if kernels.prefers_fused(x, self._reduced_axes):
+                y = kernels.fused_inference(x, mean, variance, gamma, beta, self.epsilon)
+            else:
+                mean, variance, gamma, beta = map(self._spread, (mean, variance, gamma, beta))
+                y = equations.affine(x, mean, variance, gamma, beta, self.epsilon)
+        return tf.cast(y, self.compute_dtype)
+
+    def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
+        plain = mask is None and not (self.renorm or self.synchronized or self.virtual_batch_size)
+        if plain and kernels.prefers_fused(x, self._reduced_axes):
+            y, batch = kernels.fused_training(x, gamma, beta, self.epsilon)
+            self._update_moving_statistics(x, batch, mask)
+            return y
+        values, axes, replica_sum = x, self._reduced_axes, None
+        if self.virtual_batch_size is not None:
+            values, mask = layout.split_rows(x, mask, self.virtual_batch_size)
+            axes = tuple(axis + 1 for axis in axes)
+        if self.synchronized and (replicas := tf.distribute.get_replica_context()):
+            replica_sum = lambda t: replicas.all_reduce(tf.distribute.ReduceOp.SUM, t)  # noqa: E731
+        batch = equations.moments(values, axes, mask, replica_sum)
+        if self.renorm:
+            gamma, beta = self._renormalized(batch, gamma, beta)
+        y = equations.normalize(
+            values, self._spread(gamma), self._spread(beta), batch, self.epsilon, axes, mask, replica_sum
+        )
+        self._update_moving_statistics(x, batch, mask)
+        return y if self.virtual_batch_size is None else layout.join_rows(y, x)
+
+    def _renormalized(self, batch: Moments, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """γ and β of batch renormalization, (x̂ r + d) γ + β with r and d held constant (Ioffe 2017, section 3)."""
+        mean = tf.reshape(batch.mean, gamma.shape)
+        deviation = tf.sqrt(tf.reshape(batch.variance, gamma.shape) + self.epsilon)
+        long_term = tf.maximum(self._read(self.renorm_stddev), self.epsilon**0.5)
+        given = {key: value for key, value in (self.renorm_clipping or {}).items() if value is not None}
+        clip = {"rmin": 0.0, "rmax": math.inf, "dmax": math.inf, **given}
+        r = tf.clip_by_value(deviation / long_term, clip["rmin"], clip["rmax"])
+        d = tf.clip_by_value((mean - self._read(self.renorm_mean)) / long_term, -clip["dmax"], clip["dmax"])
+        r, d = tf.stop_gradient(r), tf.stop_gradient(d)
+        return r * gamma, d * gamma + beta
+
+    def _update_moving_statistics(self, x: tf.Tensor, batch: Moments, mask: tf.Tensor | None) -> None:
+        count, mean, variance = equations.averaged(batch, self.moving_mean.shape)
+        certain = mask is None and 0 not in x.shape and None not in [x.shape[a] for a in self._reduced_axes]
+
+        def move(variable: keras.Variable, value: tf.Tensor, momentum: tf.Tensor | float) -> tf.Tensor:
+            old = self._read(variable)
+            new = old * momentum + tf.stop_gradient(value) * (1 - momentum)
+            return variable.assign(new if certain else tf.where(count > 0, new, old))
+
+        momentum = self.momentum
+        if momentum is None:
+            seen = self._read(self.batches_seen)
+            momentum = seen / (seen + 1)
+            self.batches_seen.assign(seen + tf.cast(count > 0, seen.dtype))
+        move(self.moving_mean, mean, momentum)
+        if not self.renorm:
+            move(self.moving_variance, variance, momentum)
+            return
+        deviation = tf.sqrt(variance + self.epsilon)
+        move(self.renorm_mean, mean, self.renorm_momentum)
+        move(self.renorm_stddev, deviation, self.renorm_momentum)
+        moving_stddev = move(self.moving_stddev, deviation, momentum)
+        updated = tf.nn.relu(tf.square(moving_stddev) - self.epsilon)  # rounding may take it below 0
+        self.moving_variance.assign(
+            updated if certain else tf.where(count > 0, updated, self._read(self.moving_variance))
+        )
+
+    def _read(self, variable: keras.Variable) -> tf.Tensor:
+        return tf.cast(tf.convert_to_tensor(variable), self._statistics_dtype)
+
+    def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
+        """Statistic or parameter with ones for the reduced axes, so that it broadcasts against the inputs."""
+        if self._reduced_axes == tuple(range(len(self._reduced_axes))):
+            return statistic  # the channel axes are the last ones already
+        shape = iter(statistic.shape)
+        rank = len(self._reduced_axes) + len(self._channel_axes)
+        return tf.reshape(statistic, [next(shape) if a in self._channel_axes else 1 for a in range(rank)])
+
+
+def _checked_axis(axis: int | Sequence[int]) -> int | tuple[int, ...]:
+    try:
+        if not isinstance(axis, Sequence):
+            return operator.index(axis)
+        if axis and not isinstance(axis, str):
+            return tuple(operator.index(one) for one in axis)
+    except TypeError:
+        pass
+    raise ValueError(f"axis: must be a whole number or a sequence of one or more, got {axis!r}")
+
+
+def _check_between(name: str, value: Any, low: float, high: float, otherwise: str = "") -> None:
+    if isinstance(value, bool | str) or not low <= float(value) <= high:
+        raise ValueError(f"{name}: must be a number from {low} to {high}{otherwise}, got {value!r}")
+
+
+def _check_clipping(clipping: dict[str, float]) -> None:
+    allowed = ("rmin", "rmax", "dmax")
+    if unknown := sorted(set(clipping) - set(allowed)):
+        raise ValueError(f"renorm_clipping: Received invalid keys {unknown}, allowed are {', '.join(allowed)}")
+    rmin, rmax, dmax = (clipping.get(key) for key in allowed)
+    if rmin is not None and rmax is not None and rmax < rmin:
+        raise ValueError(f"renorm_clipping: rmax should be at least rmin={rmin}, got rmax={rmax}")
+    if dmax is not None and dmax < 0:
+        raise ValueError(f"renorm_clipping: dmax should be non-negative, got dmax={dmax}")

@@ -1,0 +1,143 @@
+"""The mathematics of batch normalization: what is computed, forward and backward, whatever the device.
+
+Ioffe & Szegedy 2015 (arXiv:1502.03167), over the m values x₁ … xₘ that one channel takes in a batch:
+
+    μ  = Σxᵢ / m                                      algorithm 1, line 1
+    σ² = Σ(xᵢ − μ)² / m                               algorithm 1, line 2
+    x̂ᵢ = (xᵢ − μ) r,   r = 1 / √(σ² + ε)              algorithm 1, line 3
+    yᵢ = γ x̂ᵢ + β                                     algorithm 1, line 4
+
+The six equations of the paper's section 3 for the gradient, l the loss and dyᵢ = ∂l/∂yᵢ, collapse into three once the
+derivatives by μ and σ² are put into ∂l/∂xᵢ:
+
+    ∂l/∂β  = Σdyᵢ
+    ∂l/∂γ  = Σdyᵢ x̂ᵢ
+    ∂l/∂xᵢ = γ r (dyᵢ − (∂l/∂β + x̂ᵢ ∂l/∂γ) / m)
+
+so the backward pass needs only x, μ and r from the forward pass. With a mask wᵢ ∈ {0, 1}, m = Σwᵢ, and μ and σ² are
+sums over the positions with wᵢ = 1; every position is normalized, hence
+
+    ∂l/∂xᵢ = γ r (dyᵢ − wᵢ (∂l/∂β + x̂ᵢ ∂l/∂γ) / m)    the sums still over all positions.
+
+All statistics keep the reduced axes as ones, so that they broadcast against x. Float32 or float64 only. The centred
+form (x − μ) r γ + β loses less to rounding than x·rγ + (β − μrγ), whose error grows with |μ|/σ.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import tensorflow as tf
+
+Sum = Callable[[tf.Tensor], tf.Tensor]
+
+
+class Moments(NamedTuple):
+    """Count m, mean μ and biased variance σ² of each channel; `count` may be a scalar."""
+
+    count: tf.Tensor
+    mean: tf.Tensor
+    variance: tf.Tensor
+
+
+def moments(
+    x: tf.Tensor, axes: Sequence[int], mask: tf.Tensor | None = None, replica_sum: Sum | None = None
+) -> Moments:
+    """Moments of x over `axes`, in two passes; all zero where a channel has no value.
+
+    `mask` is boolean, broadcastable to x, and already of x's size along `axes`. `replica_sum` adds a tensor up over
+    the replicas: their moments are then merged about the common mean (Chan, Golub & LeVeque 1983).
+    """
+    if mask is None:
+        count = _positions(x, axes)
+        kept = x
+    else:
+        count = tf.reduce_sum(tf.cast(mask, x.dtype), axes, keepdims=True)
+        kept = tf.where(mask, x, 0)  # not x·w: 0 · NaN would let a masked NaN through
+    mean = tf.math.divide_no_nan(tf.reduce_sum(kept, axes, keepdims=True), count)
+    squares = tf.math.squared_difference(kept, mean)
+    if mask is not None:
+        squares = tf.where(mask, squares, 0)
+    variance = tf.math.divide_no_nan(tf.reduce_sum(squares, axes, keepdims=True), count)
+    if replica_sum is None:
+        return Moments(count, mean, variance)
+    total = replica_sum(count)
+    common_mean = tf.math.divide_no_nan(replica_sum(count * mean), total)
+    spread = replica_sum(count * (variance + tf.square(mean - common_mean)))
+    return Moments(total, common_mean, tf.math.divide_no_nan(spread, total))
+
+
+def averaged(batch: Moments, shape: tf.TensorShape) -> Moments:
+    """Moments without the reduced axes, of shape `shape`; those of several virtual batches averaged by their counts."""
+    if not batch.count.shape.rank and batch.mean.shape.num_elements() == shape.num_elements():
+        return Moments(batch.count, tf.reshape(batch.mean, shape), tf.reshape(batch.variance, shape))
+    whole = tf.shape(batch.mean)
+    count, mean, variance = (tf.reshape(tf.broadcast_to(m, whole), [-1, *shape]) for m in batch)
+    total = tf.reduce_sum(count, 0)
+    return Moments(
+        total,
+        tf.math.divide_no_nan(tf.reduce_sum(count * mean, 0), total),
+        tf.math.divide_no_nan(tf.reduce_sum(count * variance, 0), total),
+    )
+
+
+def affine(
+    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
+) -> tf.Tensor:
+    """Algorithm 1, lines 3 and 4, for statistics that do not depend on x (inference, frozen layers)."""
+    return (x - mean) * (tf.math.rsqrt(variance + epsilon) * gamma) + beta
+
+
+def normalize(
+    x: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    batch: Moments,
+    epsilon: float,
+    axes: Sequence[int],
+    mask: tf.Tensor | None = None,
+    replica_sum: Sum | None = None,
+) -> tf.Tensor:
+    """Algorithm 1, lines 3 and 4, where `batch` are the moments of x itself, with the gradient of the module docstring.
+
+    γ and β broadcast against the moments. Their gradients are those of this replica alone (the optimizer adds them up),
+    while the sums inside ∂l/∂x go over all replicas, as the statistics did. Since the moments are ordinary functions
+    of x, the gradient can itself be differentiated.
+    """
+    count, mean, variance = batch
+    r = tf.math.rsqrt(variance + epsilon)
+
+    @tf.custom_gradient
+    def with_gradient(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            x_hat = (x - mean) * r
+            # A masked NaN reaches no sum as long as nothing downstream looked at it, that is, dy is 0 there.
+            product = dy * x_hat if mask is None else tf.math.multiply_no_nan(x_hat, dy)
+            d_beta = tf.reduce_sum(dy, axes, keepdims=True)
+            d_gamma = tf.reduce_sum(product, axes, keepdims=True)
+            sum_beta, sum_gamma = (d_beta, d_gamma) if replica_sum is None else map(replica_sum, (d_beta, d_gamma))
+            scale = tf.math.divide_no_nan(tf.ones_like(count), count)
+            through_moments = sum_beta * scale + x_hat * (sum_gamma * scale)
+            if mask is not None:
+                through_moments = tf.where(mask, through_moments, 0)
+            dx = (dy - through_moments) * (gamma * r)
+            return dx, _sum_like(d_gamma, gamma), _sum_like(d_beta, beta)
+
+        return (x - mean) * (r * gamma) + beta, backward
+
+    return with_gradient(x, gamma, beta)
+
+
+def _positions(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
+    sizes = [x.shape[axis] for axis in axes]
+    if None not in sizes:
+        return tf.constant(float(tf.TensorShape(sizes).num_elements()), x.dtype)
+    return tf.cast(tf.reduce_prod(tf.gather(tf.shape(x), list(axes))), x.dtype)
+
+
+def _sum_like(gradient: tf.Tensor, parameter: tf.Tensor) -> tf.Tensor:
+    """Adds `gradient` up along the axes over which `parameter` was broadcast (virtual batches; leading ones)."""
+    if gradient.shape == parameter.shape:
+        return gradient
+    lead = len(gradient.shape) - len(parameter.shape)
+    ones = [axis + lead for axis, size in enumerate(parameter.shape) if size == 1]
+    return tf.reshape(tf.reduce_sum(gradient, [*range(lead), *ones]), parameter.shape)

@@ -1,0 +1,59 @@
+"""How a batch lies in memory: its channel axes, its mask and its virtual batches, brought into broadcastable form."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+
+def align_mask(mask: tf.Tensor, x: tf.Tensor, channel_axes: Sequence[int]) -> tf.Tensor:
+    """Boolean mask of x's rank and, along every axis but the channels', of x's size.
+
+    A mask of x's rank is broadcast as it is. A mask without the channel axes marks positions. Where that does not fit,
+    a mask without the last axis is taken in Keras's sense, the way `keras.layers.Masking` makes it.
+    """
+    rank = len(x.shape)
+    dimensions = mask.shape.as_list()
+    for missing in ((), tuple(channel_axes), (rank - 1,)):
+        shape = list(dimensions)
+        for axis in missing:
+            shape.insert(axis, 1)
+        if len(shape) == rank and all(m in (None, 1, n) or n is None for m, n in zip(shape, x.shape, strict=True)):
+            break
+    else:
+        without = " or ".join(f"{axis}" for axis in channel_axes)
+        raise ValueError(
+            f"mask: must broadcast to the inputs' shape {tuple(x.shape)}, or to that without the channel axis "
+            f"{without} or the last one, got shape {tuple(dimensions)}"
+        )
+    mask = tf.cast(mask, tf.bool)
+    for axis in missing:
+        mask = tf.expand_dims(mask, axis)
+    sizes_x, sizes_mask = tf.unstack(tf.shape(x)), tf.unstack(tf.shape(mask))
+    return tf.broadcast_to(mask, [(sizes_mask if a in channel_axes else sizes_x)[a] for a in range(rank)])
+
+
+def split_rows(x: tf.Tensor, mask: tf.Tensor | None, size: int) -> tuple[tf.Tensor, tf.Tensor | None]:
+    """Virtual batches of `size` consecutive rows: (rows, …) becomes (virtual batches, size, …).
+
+    A shorter last one is filled up with masked rows, so a mask comes back unless `size` is known to divide the rows.
+    """
+    rows = x.shape[0]
+    if rows is None or rows % size:
+        lacking = -tf.shape(x)[0] % size
+        padding = [[0, lacking]] + [[0, 0]] * (len(x.shape) - 1)
+        if mask is None:
+            mask = tf.ones([*tf.unstack(tf.shape(x))[:-1], 1], tf.bool)
+        x, mask = tf.pad(x, padding), tf.pad(mask, padding)
+    return _grouped(x, size), None if mask is None else _grouped(mask, size)
+
+
+def join_rows(grouped: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
+    """Undoes `split_rows`, the rows that were added left out."""
+    flat = tf.reshape(grouped, [-1, *tf.unstack(tf.shape(grouped))[2:]])
+    return tf.ensure_shape(flat[: tf.shape(like)[0]], like.shape)
+
+
+def _grouped(x: tf.Tensor, size: int) -> tf.Tensor:
+    groups = None if x.shape[0] is None else x.shape[0] // size
+    grouped = tf.reshape(x, [-1, size, *tf.unstack(tf.shape(x))[1:]])
+    return tf.ensure_shape(grouped, [groups, size, *x.shape[1:]])

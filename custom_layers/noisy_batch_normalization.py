@@ -1,0 +1,44 @@
+"""Batch normalization followed by noise that shifts every unit's distribution anew at every step.
+
+Santurkar et al. 2018 (arXiv:1805.11604), section 2.2: if batch normalization helped by keeping the distributions of a
+layer's inputs steady, this noise would undo the help. It does not.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from custom_layers.batch_normalization import BatchNormalization
+
+NOISE_MEAN = (-0.5, 0.5)
+NOISE_DEVIATION = (1.0, 1.25)
+
+
+@keras.saving.register_keras_serializable(package="batchnorm_lab")
+class NoisyBatchNormalization(BatchNormalization):
+    """`BatchNormalization` plus, in training only, independent Gaussian noise on every activation.
+
+    At each step every unit (channel) draws the mean of its noise from U(-0.5, 0.5) and the standard deviation from
+    U(1, 1.25), whatever the unit drew before. `seed` makes the noise repeatable. A frozen layer is in inference.
+    """
+
+    def __init__(self, *args: Any, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
+        """Normalized inputs, with the noise in training, in the compute dtype."""
+        y = super().call(inputs, training=training, mask=mask)
+        if not (training and self.trainable):
+            return y
+        channels = self.moving_mean.shape
+        mean = keras.random.uniform(channels, *NOISE_MEAN, seed=self.seed_generator)
+        deviation = keras.random.uniform(channels, *NOISE_DEVIATION, seed=self.seed_generator)
+        noise = keras.random.normal(tf.shape(y), dtype="float32", seed=self.seed_generator)
+        return y + tf.cast(self._spread(mean) + self._spread(deviation) * noise, y.dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """Configuration of the layer and its seed."""
+        return {**super().get_config(), "seed": self.seed}
