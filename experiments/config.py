@@ -139,9 +139,25 @@ class PartConfig(Strict):
     per_seed: Literal["value", "median", "largest_stable_rate", "share_reaching", "rank_correlation", "slope"] = Field(
         "value", description="how the values of one seed over the grid become one number"
     )
-    axis: str | None = Field(None, description="grid axis of rank_correlation, slope, share_reaching")
+    axis: str | None = Field(None, description="grid axis of rank_correlation, slope, largest_stable_rate")
+    tolerance: Share = Field(
+        0.05,
+        description="how far under the arm's best accuracy still counts: in accuracy for largest_stable_rate, "
+        "as a share of the best for share_reaching",
+    )
+    target: Number | None = Field(None, description="accuracy to reach, instead of the claim's")
     margin: Margin
     decides: bool = Field(True, description="false: shown beside the verdict, without a part in it")
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> PartConfig:
+        if self.measure in ("value_at_step", "gradient_ratio") and self.step is None:
+            raise ValueError(f"{self.measure} needs a step")
+        if self.per_seed in ("rank_correlation", "slope") and self.axis is None:
+            raise ValueError(f"per_seed: {self.per_seed} needs an axis")
+        if (self.measure == "first_values") != (self.effect == "largest_difference"):
+            raise ValueError("first_values and effect: largest_difference need each other")
+        return self
 
 
 class ClaimConfig(Strict):
@@ -156,6 +172,9 @@ class ClaimConfig(Strict):
     training_loss: Number | None = Field(None, description="level at which gaps are matched, from tuning seeds")
     parts: tuple[PartConfig, ...] = ()
     separate_verdicts: bool = Field(False, description="each part has a verdict of its own")
+    says_bn_helps: bool = Field(
+        True, description="false for limits, costs and identities: when refuted, they do not show that it fails to help"
+    )
 
 
 class TuningConfig(Strict):
