@@ -11,28 +11,23 @@ import numpy as np
 from models.config import ModelConfig
 
 
-def initial_values(model: keras.Model, config: ModelConfig, seed: int) -> list[np.ndarray]:
-    """Return the initial values of `model.trainable_variables`, in their order.
+def initial_kernels(model: keras.Model, config: ModelConfig, seed: int) -> list[tuple[keras.Variable, np.ndarray]]:
+    """Return every kernel of the network with its initial value.
 
     Kernels are drawn as `config.initialization` says, times `config.init_scale`; recurrent kernels are orthogonal
-    (Saxe et al. 2014), times the same factor unless the scale is a gaussian's deviation. All others (biases, γ, β)
-    keep the value their layer was built with.
+    (Saxe et al. 2014), times the same factor unless the scale is a gaussian's deviation. All other variables (biases,
+    γ, β) start from the value that their layer is built with.
     """
+    kernels = [v for v in model.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
     values = []
-    kernels = 0
-    for variable in model.trainable_variables:
-        shape = tuple(variable.shape)
-        if variable.name not in ("kernel", "recurrent_kernel"):
-            values.append(np.asarray(variable))
-            continue
-        kernels += 1
-        rng = np.random.default_rng([seed, kernels])
+    for position, variable in enumerate(kernels):
+        rng = np.random.default_rng([seed, 1, position])
         if variable.name == "kernel":
-            values.append(_kernel(shape, config, rng))
+            values.append(_kernel(tuple(variable.shape), config, rng))
         else:
             scale = 1.0 if config.initialization == "gaussian" else config.init_scale
-            values.append((scale * np.linalg.qr(rng.standard_normal(shape))[0]).astype(np.float32))
-    return values
+            values.append((scale * np.linalg.qr(rng.standard_normal(variable.shape))[0]).astype(np.float32))
+    return list(zip(kernels, values, strict=True))
 
 
 def _kernel(shape: tuple[int, ...], config: ModelConfig, rng: np.random.Generator) -> np.ndarray:
