@@ -22,7 +22,7 @@ class DatasetError(Exception):
     """A data set that cannot be had or used; the message says what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """All examples of a data set in memory.
 

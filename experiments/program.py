@@ -6,7 +6,6 @@ compiled once; seeds, learning rates, initial weights and data order are values 
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,22 +30,6 @@ MOST_RECOMPUTED = 10_000  # training examples for recomputed statistics
 FIRST_STEPS = 100  # whose losses the probe step_loss keeps
 
 
-def program_key(config: RunConfig) -> str:
-    """Return what decides the compiled computation; runs with equal keys share a program.
-
-    Left out: all that is a value to the program (seed, learning rate, initial weights, which examples, how many steps).
-    """
-    values = {
-        "seed": 0,
-        "steps": 0,
-        "timed": False,
-        "dataset": config.dataset.model_copy(update={"standardize": False, "train_examples": None}),
-        "model": config.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
-        "optimizer": config.optimizer.model_copy(update={"learning_rate": 1.0}),
-    }
-    return json.dumps(config.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
-
-
 @dataclass(frozen=True)
 class Evaluated:
     """What a run shows at one step. `seconds`: spent in training steps so far, evaluation and probes left out."""
@@ -65,7 +48,7 @@ class Diverged(Exception):  # noqa: N818  an outcome, not an error
 
 
 class Program:
-    """The compiled training of all runs with one `program_key`."""
+    """The compiled training of all runs with one `RunConfig.program_key()`."""
 
     def __init__(self, config: RunConfig, dataset: Dataset):
         started = time.perf_counter()

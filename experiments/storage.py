@@ -8,16 +8,28 @@ A run directory is written under a temporary name, synced and renamed: it either
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from experiments.config import Run, RunConfig
 
 Status = Literal["finished", "diverged", "failed"]
+NO_CURVE_STEPS, NO_CURVE_VALUES = np.zeros(0, np.int64), np.zeros(0)
+
+
+class StorageError(Exception):
+    """Results that cannot be written or read; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +53,185 @@ class Record:
     curves: Mapping[str, Curve]
     diverged_at: int | None = None
     error: str = ""
-    seconds: Curve = field(default_factory=lambda: Curve(np.zeros(0, np.int64), np.zeros(0)))
+    seconds: Curve = field(default_factory=lambda: Curve(NO_CURVE_STEPS, NO_CURVE_VALUES))
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
-def run_directory(root: Path, run: Run) -> Path:
-    """Return the folder of a run under its experiment's folder `root`."""
+def run_name(run: Run) -> str:
+    """Return the name of a run within its experiment, such as `custom_bn/learning_rate=0.3/seed=4`."""
     values = [f"{axis.rpartition('.')[2]}={_short(value)}" for axis, value in run.grid.items()]
-    return root.joinpath(run.arm, *values, f"seed={run.config.seed}")
+    return "/".join([run.arm, *values, f"seed={run.config.seed}"])
+
+
+def write_run(
+    experiment: Path, run: Run, record: Record, write_events: Callable[[Path, Run, Record], None] | None = None
+) -> None:
+    """Write a run's directory as one act; an older one with the same name is replaced.
+
+    write_events: adds TensorBoard's file to the directory. Raises OSError, such as a full disk; nothing is left then.
+    """
+    final = experiment / run_name(run)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        _write_curves(temporary / "curves.parquet", record.curves)
+        if write_events:
+            write_events(temporary, run, record)
+        about = {
+            "arm": run.arm,
+            "grid": dict(run.grid),
+            "status": record.status,
+            "diverged_at": record.diverged_at,
+            "error": record.error,
+            "digest": run.config.digest(),
+            "config": run.config.model_dump(mode="json"),
+            "seconds": {"steps": record.seconds.steps.tolist(), "values": record.seconds.values.tolist()},
+            "provenance": dict(record.provenance),
+        }
+        (temporary / "run.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
+        for written in (*temporary.iterdir(), temporary):
+            _sync(written)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(final)
+        temporary.rename(final)
+        _sync(final.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def is_done(experiment: Path, run: Run) -> bool:
+    """Tell whether a run with exactly this configuration was finished, or diverged, before."""
+    about = _about(experiment / run_name(run))
+    return about is not None and about["status"] != "failed" and about["digest"] == run.config.digest()
+
+
+def failure(experiment: Path, run: Run) -> str | None:
+    """Return the error of a run that failed, None where it did not or was not tried."""
+    about = _about(experiment / run_name(run))
+    return about["error"] if about is not None and about["status"] == "failed" else None
+
+
+def exists(experiment: Path, run: Run) -> bool:
+    """Tell whether a run's directory is there, whatever it holds."""
+    return (experiment / run_name(run)).is_dir()
+
+
+def forget_run(experiment: Path, run: Run) -> None:
+    """Remove what an earlier configuration or a failure left in the place of a run, and half-written directories."""
+    final = experiment / run_name(run)
+    for left in [final, *final.parent.glob(f".{final.name}.*")]:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(left)
+
+
+def copy_run(source: Path, run: Run, target: Path, twin: Run) -> None:
+    """Give `twin`, a run of another experiment with an equal configuration, the results of `run`."""
+    write_run(target, twin, read_run(source, run))
+
+
+def read_run(experiment: Path, run: Run) -> Record:
+    """Read a run that is done; raises StorageError where it cannot be read."""
+    directory = experiment / run_name(run)
+    about = _about(directory)
+    try:
+        if about is None:
+            raise FileNotFoundError("no run.json")
+        table = pq.ParquetFile(directory / "curves.parquet").read()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
+    seconds = Curve(np.asarray(about["seconds"]["steps"], np.int64), np.asarray(about["seconds"]["values"], float))
+    return Record(
+        run.config,
+        about["status"],
+        _curves(table),
+        about["diverged_at"],
+        about["error"],
+        seconds,
+        about["provenance"],
+    )
+
+
+def train_seconds(experiment: Path, run: Run) -> float | None:
+    """Return the wall-clock seconds that a run took, evaluation and all; None where it is not known."""
+    about = _about(experiment / run_name(run))
+    return about["provenance"].get("wall_seconds") if about else None
+
+
+@contextlib.contextmanager
+def locked(experiment: Path) -> Iterator[None]:
+    """Hold an experiment's folder for one sweep; raises StorageError while another holds it.
+
+    The operating system lets go of the lock when the process ends, however it ends.
+    """
+    try:
+        experiment.mkdir(parents=True, exist_ok=True)
+        handle = (experiment / ".lock").open("w")
+    except OSError as error:
+        raise StorageError(f"{experiment}: cannot be written: {error.strerror}") from error
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StorageError(
+                f"{experiment}: another sweep is writing here; wait for it, or give another folder with --out"
+            ) from None
+        yield
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, sync and rename it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        _sync(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _about(directory: Path) -> dict[str, Any] | None:
+    try:
+        about: dict[str, Any] = json.loads((directory / "run.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            f"{directory}/run.json: cannot be read ({error}); delete the folder and run again"
+        ) from error
+    return about
+
+
+def _write_curves(path: Path, curves: Mapping[str, Curve]) -> None:
+    steps = [curve.steps for curve in curves.values()] or [NO_CURVE_STEPS]
+    values = [curve.values for curve in curves.values()] or [NO_CURVE_VALUES]
+    lengths = [len(curve.steps) for curve in curves.values()]
+    metric = pa.DictionaryArray.from_arrays(
+        pa.array(np.repeat(np.arange(len(curves), dtype=np.int32), lengths)), pa.array(list(curves), pa.string())
+    )
+    table = pa.table({"step": np.concatenate(steps), "metric": metric, "value": np.concatenate(values)})
+    pq.write_table(table, path, compression="zstd")
+
+
+def _curves(table: pa.Table) -> dict[str, Curve]:
+    steps, values = table["step"].to_numpy(), table["value"].to_numpy()
+    metric = table["metric"].combine_chunks()
+    if isinstance(metric, pa.ChunkedArray):
+        metric = metric.chunk(0) if metric.num_chunks else pa.array([], pa.dictionary(pa.int32(), pa.string()))
+    codes = metric.indices.to_numpy()
+    curves = {}
+    for code, name in enumerate(metric.dictionary.to_pylist()):
+        at = codes == code
+        curves[name] = Curve(steps[at], values[at])
+    return curves
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _short(value: Any) -> str:

@@ -30,12 +30,11 @@ def hidden_block(
 
 
 def needs_bias(config: NormConfig) -> bool:
-    """Tell whether a linear map keeps its bias: not where batch normalization removes it and β replaces it.
+    """Tell whether a linear map keeps its bias: not where the mean that batch normalization subtracts cancels it.
 
     Ioffe & Szegedy 2015, §3.2. Layer and group normalization take means over several units, so there it is kept.
     """
-    removed = config.kind in ("custom", "stock", "noisy") and config.placement == "before"
-    return not (removed and config.center)
+    return not (config.kind in ("custom", "stock", "noisy") and config.placement == "before")
 
 
 def normalization(config: NormConfig, name: str) -> keras.Layer | None:

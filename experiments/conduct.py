@@ -1,0 +1,114 @@
+"""From experiment files to results tables: tune every arm, train the evaluation runs, tabulate what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments import storage
+from experiments.config import Experiment, ExperimentConfig, Run
+from experiments.results_table import results_table
+from experiments.sweep import Place, SweepOptions, SweepPlan, plan_sweep, sweep
+from experiments.tensorboard import write_hparams_config
+from experiments.tuning import best_values, tuned_rates
+
+
+@dataclass(frozen=True)
+class Study:
+    """An experiment and its folder under the output folder."""
+
+    experiment: Experiment
+    folder: Path
+
+    def tuning(self) -> list[Place]:
+        """Return the runs on tuning seeds."""
+        return [Place(self.folder, run) for run in self.experiment.tuning_runs()]
+
+    def evaluation(self) -> list[Place]:
+        """Return the runs on evaluation seeds; those at tuned values only once their tuning runs are done."""
+        tuning, best = self.experiment.config.tuning, {}
+        if tuning and tuning.evaluate == "best":
+            best = best_values(tuned_rates(self.table(self.experiment.tuning_runs()), self.experiment.config))
+        return [Place(self.folder, run) for run in self.experiment.evaluation_runs(best)]
+
+    def waits_for_tuning(self) -> bool:
+        """Tell whether the evaluation runs are not known yet, because tuning runs are missing."""
+        tuning = self.experiment.config.tuning
+        return bool(tuning and tuning.evaluate == "best") and bool(plan_sweep(self.tuning()).pending)
+
+    def evaluation_count(self) -> int:
+        """Return how many evaluation runs there are or, before tuning, will be."""
+        config = self.experiment.config
+        cells = len(list(self.experiment.cells()))
+        if config.tuning and config.tuning.evaluate == "best":
+            cells //= len(config.grid[config.tuning.over])
+        return cells * len(config.seeds)
+
+    def table(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
+        """Return the results of the runs that are done, all of the experiment's where none are given."""
+        if runs is None:
+            runs = [place.run for place in (*self.tuning(), *self.evaluation())]
+        entries = (
+            (run.arm, run.grid, storage.read_run(self.folder, run))
+            for run in runs
+            if storage.exists(self.folder, run)
+            and (storage.is_done(self.folder, run) or storage.failure(self.folder, run))
+        )
+        return results_table(entries, self.experiment.config.claim)
+
+    def write_results(self) -> pd.DataFrame:
+        """Write `results.parquet` and the resolved configuration beside it; return the table."""
+        table = self.table()
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        storage.write_atomically(self.folder / "results.parquet", buffer.getvalue())
+        resolved = json.dumps(self.experiment.config.model_dump(mode="json"), indent=1)
+        storage.write_atomically(self.folder / "experiment.json", resolved.encode())
+        return table
+
+
+def read_results(folder: Path) -> tuple[ExperimentConfig, pd.DataFrame]:
+    """Read an experiment's resolved configuration and its results table; raises StorageError where one is missing."""
+    try:
+        config = ExperimentConfig.model_validate_json((folder / "experiment.json").read_text(encoding="utf-8"))
+        return config, pd.read_parquet(folder / "results.parquet")
+    except (OSError, ValueError) as error:
+        raise storage.StorageError(f"{folder}: holds no readable results ({error})") from error
+
+
+def conduct(
+    studies: list[Study],
+    options: SweepOptions,
+    on_start: Callable[[SweepPlan, int], None],
+    on_progress: Callable[[list[Place], list[Place]], None],
+) -> Mapping[str, pd.DataFrame]:
+    """Train everything the studies lack and return a results table for each, by name.
+
+    on_start: called before each of the two stages with its plan and how many runs are still to be planned. Raises
+    SweepError and StorageError; what was finished is kept.
+    """
+    with contextlib.ExitStack() as stack:
+        for study in studies:
+            stack.enter_context(storage.locked(study.folder))
+        waiting = [study for study in studies if study.waits_for_tuning()]
+        first = [place for study in studies for place in study.tuning()]
+        first += [place for study in studies if study not in waiting for place in study.evaluation()]
+        plan = plan_sweep(first)
+        on_start(plan, sum(study.evaluation_count() for study in waiting))
+        sweep(plan, options, on_progress)
+        if waiting:
+            plan = plan_sweep(place for study in waiting for place in study.evaluation())
+            on_start(plan, 0)
+            sweep(plan, options, on_progress)
+        tables: dict[str, Any] = {}
+        for study in studies:
+            tables[study.experiment.name] = study.write_results()
+            write_hparams_config(study.folder, [place.run for place in (*study.tuning(), *study.evaluation())])
+        return tables

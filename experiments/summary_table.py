@@ -1,0 +1,86 @@
+"""The summary as a reader sees it on the console: a table and one sentence a comparison."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from experiments.claims import PartResult, judge
+from experiments.config import Experiment
+from experiments.summary import ArmSummary, summarize, target_of
+from experiments.wording import plain_number
+
+
+def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
+    """Print one row an arm and, where the experiment makes a claim, what it comes to."""
+    rows = summarize(experiment.config, table)
+    target = target_of(experiment.config)
+    shown = Table(title=experiment.config.title, title_justify="left", title_style="bold")
+    shown.add_column("arm", no_wrap=True)
+    shown.add_column("best learning\nrate", justify="right")
+    shown.add_column(
+        f"steps to {target:.0%}\naccuracy" if target else "steps to\ntarget", justify="right", no_wrap=True
+    )
+    shown.add_column("test accuracy\n(%)", justify="right", no_wrap=True)
+    shown.add_column("diverged", justify="right", no_wrap=True)
+    for row in rows:
+        edge = " *" if row.at_edge else ""
+        shown.add_row(
+            row.arm,
+            "–" if row.best_rate is None else f"{row.best_rate:g}{edge}",
+            "–" if row.steps_to_target is None else _spread(row.steps_to_target, _steps),
+            _spread(row.test_accuracy, lambda share: f"{100 * share:.1f}"),
+            f"{row.diverged} of {row.runs}",
+        )
+    console.print(shown)
+    console.print(_caption(rows), style="dim")
+    if experiment.config.claim and experiment.config.claim.parts:
+        for part in judge(experiment.name, experiment.config, table).parts:
+            console.print(speed_up_sentence(part) if part.config.measure == "steps_to_target" else _effect(part))
+    console.print()
+
+
+def speed_up_sentence(part: PartResult) -> str:
+    """Return what the steps to target come to, in one plain sentence with its interval."""
+    treatment, baseline, seeds = part.config.treatment, part.config.baseline, len(part.effects)
+    if not part.effects:
+        return f"{treatment} against {baseline}: {part.blocked or 'no pairs to compare'}."
+    interval = f"95 % interval {plain_number(_round(part.low))} to {plain_number(_round(part.high))}, {seeds} seeds"
+    if part.estimate == 1:
+        return f"{treatment} took as many steps as {baseline} to the same accuracy ({interval})."
+    if math.isinf(part.estimate):
+        return f"{treatment} reached the target and {baseline} did not ({interval})."
+    word = "fewer" if part.estimate > 1 else "more"
+    factor = part.estimate if part.estimate > 1 else 1 / part.estimate
+    shown = f"{_round(factor):g} times {word} steps" if part.estimate else "no end of steps: it missed the target"
+    return f"{treatment} took {shown} than {baseline}, each at its best rate (ratio: {interval})."
+
+
+def _effect(part: PartResult) -> str:
+    from experiments.wording import comparison_words, format_effect
+
+    return f"{comparison_words(part.config)}: {format_effect(part)}"
+
+
+def _caption(rows: list[ArmSummary]) -> str:
+    seeds = max((row.seeds for row in rows), default=0)
+    text = f"median over {seeds} seeds, quartiles in brackets; test split read once, after training"
+    return text + (
+        "\n* at the edge of the rates tried: a better one may lie outside" if any(r.at_edge for r in rows) else ""
+    )
+
+
+def _spread(quartiles: tuple[float, float, float], show: object) -> str:
+    middle, low, high = (show(value) if not math.isnan(value) else "–" for value in quartiles)  # type: ignore[operator]
+    return f"{middle} [{low}, {high}]"
+
+
+def _steps(value: float) -> str:
+    return "never" if math.isinf(value) else f"{value:,.0f}"
+
+
+def _round(value: float) -> float:
+    return float(f"{value:.2g}") if math.isfinite(value) else value

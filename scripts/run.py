@@ -1,0 +1,138 @@
+"""Train the experiments of one or more YAML files and print what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from experiments.config import Experiment, json_schema, load_experiment
+from experiments.yaml_source import ConfigError
+
+INTERRUPTED = 130
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def run(
+    configs: Annotated[list[Path] | None, typer.Argument(metavar="CONFIG…", help="experiment files")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a field, such as run.steps=500")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
+    workers: Annotated[int | None, typer.Option(min=1, help="worker processes; all cores by default")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="threads of each worker")] = 1,
+    data_dir: Annotated[
+        Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
+    ] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and stop")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of experiment files")] = False,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
+) -> None:
+    """Train the experiments of CONFIG… and print what came out. Interrupted, the same command goes on."""
+    if schema:
+        print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return
+    if not configs:
+        raise typer.BadParameter("give at least one experiment file, such as configs/quickstart.yaml")
+    from experiments.storage import StorageError
+    from experiments.sweep import SweepError, SweepOptions
+
+    experiments = _load(configs, overrides or [])
+    options = SweepOptions(
+        **({"workers": workers} if workers else {}),
+        threads=threads,
+        scheduler=scheduler,
+        data_dir=data_dir,
+        fail_fast=fail_fast,
+    )
+    try:
+        if dry_run:
+            _print_plan(experiments, out, options.workers)
+        elif not _train(experiments, out, options):
+            raise typer.Exit(1)
+    except KeyboardInterrupt:
+        errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
+        sys.stderr.flush()
+        raise typer.Exit(INTERRUPTED) from None
+    except (SweepError, StorageError) as error:
+        errors.print(f"error: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+
+
+def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
+    experiments, faults = [], []
+    for path in configs:
+        try:
+            experiments.append(load_experiment(path, overrides))
+        except ConfigError as error:
+            faults += error.faults
+    names = [experiment.name for experiment in experiments]
+    faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
+    if faults:
+        errors.print("\n".join(faults), style="red", markup=False)
+        raise typer.Exit(2)
+    return experiments
+
+
+def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
+    from experiments.conduct import Study
+    from experiments.sweep import estimate_seconds, plan_sweep
+
+    console = Console(highlight=False, soft_wrap=True)
+    for experiment in experiments:
+        study = Study(experiment, out / experiment.name)
+        waits = study.waits_for_tuning()
+        plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
+        later = study.evaluation_count() if waits else 0
+        total = len(plan.done) + len(plan.pending) + later
+        console.print(f"{experiment.name}: {experiment.config.title}", markup=False)
+        console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
+        programs = {task.config.program_key() for task in plan.tasks}
+        console.print(f"  {total - len(plan.done)} to train, {len(programs)} programs to compile")
+        if later:
+            console.print(f"  {later} of them at learning rates that the tuning runs will choose")
+        seconds = estimate_seconds(plan, workers)
+        known = seconds is not None and not later
+        console.print(f"  estimated time: {f'{seconds:.0f} s' if known else 'not known before the first runs'}")
+
+
+def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
+    from experiments.conduct import Study, conduct
+    from experiments.progress import SweepProgress
+    from experiments.summary_table import print_summary
+
+    console = Console(highlight=False)
+    started = time.monotonic()
+    studies = [Study(experiment, out / experiment.name) for experiment in experiments]
+    with SweepProgress(console) as progress:
+        tables = conduct(studies, options, progress.start, progress.update)  # type: ignore[arg-type]
+    for study in studies:
+        print_summary(console, study.experiment, tables[study.experiment.name])
+        console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
+        console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}\n", soft_wrap=True)
+    console.print(f"{time.monotonic() - started:.0f} s in all.")
+    if progress.failed:
+        errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
+    return not progress.failed
+
+
+def _tensorboard() -> str:
+    """The command as it can be pasted: from the same virtual environment."""
+    beside = Path(sys.executable).parent / "tensorboard"
+    with contextlib.suppress(ValueError):
+        return str(beside.relative_to(Path.cwd()))
+    return str(beside) if beside.exists() else "tensorboard"
+
+
+if __name__ == "__main__":
+    app()
