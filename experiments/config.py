@@ -101,6 +101,21 @@ class RunConfig(Strict):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def program_key(self) -> str:
+        """Return what decides the compiled computation; runs with equal keys share a program.
+
+        Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long.
+        """
+        values = {
+            "seed": 0,
+            "steps": 0,
+            "timed": False,
+            "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
+            "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
+            "optimizer": self.optimizer.model_copy(update={"learning_rate": 1.0}),
+        }
+        return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
+
 
 class Margin(Strict):
     """The bound that decides; exactly one of the forms."""
@@ -128,7 +143,7 @@ class PartConfig(Strict):
     measure: MeasureName
     metric: str | None = Field(None, description="the curve measured; without it the measure's own")
     step: Annotated[Whole, Field(ge=0)] | None = Field(None, description="value_at_step, gradient_ratio")
-    unit: Literal["", "steps", "seconds", "points", "loss"] = ""
+    unit: Literal["", "steps", "seconds", "points", "loss"] = Field("", description="points: values are times 100")
     effect: Literal["ratio", "difference", "level", "largest_difference"] = Field(
         description="ratio: baseline/treatment or treatment/baseline, see `over`; level: the treatment alone"
     )
