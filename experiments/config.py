@@ -6,22 +6,14 @@ that a run's configuration says all there is to know about it.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import itertools
 import json
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from experiments.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 from models.config import Count, ModelConfig, Number, Positive, Share, Strict, Whole
-
-Model = TypeVar("Model", bound=BaseModel)
-
 
 Probe = Literal[
     "pre_activations",
@@ -201,9 +193,17 @@ class TuningConfig(Strict):
     evaluate: Literal["best", "all"] = Field("best", description="values that the evaluation seeds train with")
 
 
+def _seeds(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return tuple(range(value))
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"expected how many seeds, such as 20, or a list of them, such as [0, 1, 2], got {value!r}")
+    return value
+
+
 Seeds = Annotated[
     tuple[Annotated[Whole, Field(ge=0)], ...],
-    BeforeValidator(lambda v: tuple(range(v)) if isinstance(v, int) and not isinstance(v, bool) and v > 0 else v),
+    BeforeValidator(_seeds),
     Field(min_length=1, json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "array"}]}),
 ]
 
@@ -266,153 +266,9 @@ class Experiment:
         ]
 
 
-def load_experiment(path: Path, overrides: list[str] | None = None) -> Experiment:
-    """Read and check an experiment file; raises ConfigError with every fault found.
-
-    overrides: `field=value` texts, dotted from the top of the file, as given to `--set`.
-    """
-    source = read_yaml(path)
-    for override in overrides or []:
-        place = f"--set {override}"
-        dotted, equals, text = override.partition("=")
-        if not equals or not dotted:
-            raise ConfigError([f"{place}: expected field=value, such as run.steps=500"])
-        source.set(dotted.strip(), parse_value(text, place), place)
-    return check_experiment(path.stem, source)
-
-
-def check_experiment(name: str, source: Source) -> Experiment:
-    """Resolve a read file into an Experiment; raises ConfigError with every fault found."""
-    faults: list[str] = []
-    config = _validate(ExperimentConfig, source.value, source, (), faults)
-    if config is not None:
-        _check_references(config, source, faults)
-    cells: dict[tuple[str, tuple[Any, ...]], RunConfig] = {}
-    arms, grid = _mapping(source.value.get("arms")), _mapping(source.value.get("grid"))
-    for arm, changes in arms.items():
-        for values in itertools.product(*(v if isinstance(v, list) else [] for v in grid.values())):
-            cell = Source(deepcopy(source.value.get("run", {})), _shifted(source, ("run",)))
-            try:
-                for dotted, value in _mapping(changes).items():
-                    cell.set(dotted, value, source.place(("arms", arm, dotted)))
-                for axis, value in zip(grid, values, strict=True):
-                    cell.set(axis, value, source.place(("grid", axis)))
-            except ConfigError as error:
-                faults += error.faults
-                continue
-            run = _validate(RunConfig, cell.value, cell, ("run",), faults)
-            if run is not None:
-                cells[arm, tuple(value_at(run, axis) for axis in grid)] = run
-    if faults:
-        raise ConfigError(list(dict.fromkeys(faults)))
-    assert config is not None
-    return Experiment(name, config, cells)
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    """A mapping as it is; anything else, which validation has reported already, as an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
-def value_at(config: BaseModel, dotted: str) -> Any:
-    """Return the resolved value of a dotted field."""
-    value: Any = config
-    for part in dotted.split("."):
-        value = getattr(value, part)
-    return value
-
-
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema of an experiment file, for completion and checks in editors."""
     schema = ExperimentConfig.model_json_schema()
     schema["properties"]["extends"] = {"type": "string", "description": "another experiment file to build on"}
     schema["required"] = []
     return schema
-
-
-def _shifted(source: Source, prefix: Key) -> dict[Key, str]:
-    return {key[len(prefix) :]: place for key, place in source.places.items() if key[: len(prefix)] == prefix}
-
-
-def _check_references(config: ExperimentConfig, source: Source, faults: list[str]) -> None:
-    """Names that point elsewhere in the file: arms of the claim, axes of the grid."""
-
-    def check(key: Key, value: str, known: list[str], what: str) -> None:
-        if value not in known:
-            dotted = ".".join(map(str, key))
-            faults.append(f"{source.place(key)}: {dotted}: {_not_among(value, known)} ({what})")
-
-    for name in config.arms:
-        if not name or any(c in name for c in "/\\=") or name.startswith("."):
-            faults.append(f"{source.place(('arms', name))}: arms: {name!r} cannot be the name of a folder")
-    for axis, values in config.grid.items():
-        if not values:
-            faults.append(f"{source.place(('grid', axis))}: grid.{axis}: give at least one value")
-    if config.tuning:
-        check(("tuning", "over"), config.tuning.over, list(config.grid), "an axis of grid")
-        for axis in config.tuning.per:
-            check(("tuning", "per"), axis, list(config.grid), "an axis of grid")
-        if shared := set(config.tuning.seeds) & set(config.seeds):
-            faults.append(
-                f"{source.place(('tuning', 'seeds'))}: tuning.seeds: {sorted(shared)} are evaluation seeds too; "
-                "a seed is for tuning or for evaluation"
-            )
-    for i, part in enumerate(config.claim.parts if config.claim else ()):
-        key: Key = ("claim", "parts", i)
-        for role in ("baseline", "treatment"):
-            arms = getattr(part, role)
-            for arm in [arms] if isinstance(arms, str) else arms or ():
-                check((*key, role), arm, list(config.arms), "an arm")
-        if part.axis:
-            check((*key, "axis"), part.axis, list(config.grid), "an axis of grid")
-        if part.effect != "level" and part.baseline is None:
-            faults.append(f"{source.place(key)}: claim.parts.{i}: a {part.effect} needs a baseline arm")
-
-
-def _validate(model: type[Model], value: Any, source: Source, shown_under: Key, faults: list[str]) -> Model | None:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        for fault in error.errors():
-            location = tuple(p for p in fault["loc"] if not _is_union_branch(p))
-            field_name = ".".join(map(str, (*shown_under, *location)))
-            faults.append(f"{source.place(location)}: {field_name}: {_explain(model, fault, location)}")
-        return None
-
-
-def _is_union_branch(part: str | int) -> bool:
-    """Pydantic adds the branch of a union to a fault's location; a field never has such a name."""
-    return isinstance(part, str) and (part in {"str", "int", "bool", "float"} or "[" in part)
-
-
-def _explain(model: type[BaseModel], fault: Any, location: Key) -> str:
-    found = fault["input"]
-    match fault["type"]:
-        case "literal_error":
-            allowed = [part.strip().strip("'") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")]
-            hint = "; YAML reads yes/no/on/off as a boolean, quote it" if isinstance(found, bool) else ""
-            return _not_among(found, allowed) + hint
-        case "extra_forbidden":
-            return "no such field; " + _not_among(str(location[-1]), _fields_at(model, location[:-1]))
-        case "missing":
-            return "required, but not given"
-        case "value_error":
-            return str(fault["ctx"]["error"])
-        case _:
-            return f"{fault['msg'][0].lower()}{fault['msg'][1:]}, got {found!r}"
-
-
-def _not_among(found: Any, allowed: list[str]) -> str:
-    near = difflib.get_close_matches(str(found), allowed, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{found!r} is not one of {', '.join(allowed)}{hint}"
-
-
-def _fields_at(model: type[BaseModel], location: Key) -> list[str]:
-    for part in location:
-        if not isinstance(part, str) or part not in model.model_fields:
-            continue
-        annotation = model.model_fields[part].annotation
-        nested = [a for a in (annotation, *getattr(annotation, "__args__", ())) if isinstance(a, type)]
-        model = next((a for a in nested if issubclass(a, BaseModel)), model)
-    return list(model.model_fields)

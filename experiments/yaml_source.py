@@ -7,6 +7,7 @@ and remembers the file and line of every value, so that an error can name its pl
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import yaml
 
 Key = tuple[str | int, ...]
 _BASE_60 = re.compile(r"^[-+]?\d+(:\d+)+(\.\d*)?$")
+MOST_VALUES = 100_000  # of a file, lest nested aliases grow without end
+REPLACED_WHOLE = ("arms", "grid")
 _OCTAL = re.compile(r"^[-+]?0\d+$")
 
 
@@ -39,17 +42,18 @@ class Source:
             key = key[:-1]
         return self.places.get(key, "")
 
-    def set(self, dotted: str, value: Any, place: str) -> None:
-        """Replace the value at a dotted field; raises ConfigError where the path runs through something else."""
-        target, key = self.value, tuple(dotted.split("."))
-        for depth, part in enumerate(key[:-1]):
-            if not isinstance(target, dict):
-                raise ConfigError([f"{place}: {dotted}: '{'.'.join(key[:depth])}' has no fields"])
+    def set(self, key: Key, value: Any, place: str) -> None:
+        """Lay `value` over what stands at `key`: mappings field by field, anything else, arms and grid whole."""
+        target = self.value
+        for depth, part in enumerate(key[:-1], start=1):
             if not isinstance(target.get(part), dict):
                 target[part] = {}
+                self.places[key[:depth]] = place
             target = target[part]
-        if not isinstance(target, dict):
-            raise ConfigError([f"{place}: {dotted}: '{'.'.join(key[:-1])}' has no fields"])
+        if isinstance(value, dict) and isinstance(target.get(key[-1]), dict) and key[0] not in REPLACED_WHOLE:
+            for name, inner in value.items():
+                self.set((*key, name), inner, place)
+            return
         target[key[-1]] = value
         for old in [k for k in self.places if k[: len(key)] == key]:
             del self.places[old]
@@ -61,19 +65,16 @@ def read_yaml(path: Path) -> Source:
     return _read(path, ())
 
 
-def parse_value(text: str, place: str) -> Any:
+def parse_value(text: str, place: str, field_name: str) -> Any:
     """Parse the right-hand side of `--set field=value` as YAML."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ConfigError([f"{place}: not valid YAML: {text!r}"]) from error
-    source = Source(None)
-    return None if node is None else _construct(node, (), place, source, fixed_place=True)
+    except (yaml.YAMLError, RecursionError):
+        raise ConfigError([f"{place}: not valid YAML: {text!r}"]) from None
+    return None if node is None else _Construction(lambda _: place, (field_name,)).construct(node, ())
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> Source:
-    if path.resolve() in seen:
-        raise ConfigError([f"{path}: extends itself"])
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -85,19 +86,25 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Source:
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
         raise ConfigError([f"{path}:{line}: not valid YAML: {error.problem}"]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError([f"{path}: not valid YAML: {error}"]) from None
-    source = Source({})
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise ConfigError([f"{path}:{line}: not valid YAML: {error.reason}: #x{error.character:04x}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: not valid YAML: nested too deeply"]) from None
     if not isinstance(node, yaml.MappingNode):
         raise ConfigError([f"{path}:1: an experiment is a mapping of fields, found {_describe(node)}"])
-    source.value = _construct(node, (), str(path), source)
+    construction = _Construction(lambda at: f"{path}:{at.start_mark.line + 1}")
+    source = Source(construction.construct(node, ()), construction.places)
     extends = source.value.pop("extends", None)
     if extends is None:
         return source
     if not isinstance(extends, str):
-        raise ConfigError([f"{source.place(('extends',))}: extends: expected the path of a YAML file"])
+        raise ConfigError([f"{source.place(('extends',))}: extends: expected the path of a YAML file, got {extends!r}"])
+    seen = (*seen, path.resolve())
+    if (path.parent / extends).resolve() in seen:
+        raise ConfigError([f"{source.place(('extends',))}: extends: {extends} extends this file in turn"])
     try:
-        base = _read(path.parent / extends, (*seen, path.resolve()))
+        base = _read(path.parent / extends, seen)
     except ConfigError as error:
         if error.faults == [f"{path.parent / extends}: no such file"]:
             raise ConfigError([f"{source.place(('extends',))}: extends: no such file: {extends}"]) from None
@@ -111,31 +118,76 @@ def _describe(node: yaml.Node | None) -> str:
     return "a list" if isinstance(node, yaml.SequenceNode) else f"the text {node.value!r}"
 
 
-def _construct(node: yaml.Node, key: Key, path: str, source: Source, fixed_place: bool = False) -> Any:
-    place = path if fixed_place else f"{path}:{node.start_mark.line + 1}"
-    source.places[key] = place
-    if isinstance(node, yaml.MappingNode):
+class _Construction:
+    """Builds a value from YAML's nodes and remembers the place of each of its parts."""
+
+    def __init__(self, place_of: Callable[[yaml.Node], str], shown_under: Key = ()):
+        self.places: dict[Key, str] = {}
+        self._place_of = place_of
+        self._shown_under = shown_under
+        self._open: list[yaml.Node] = []  # from the top to the node at hand
+
+    def construct(self, node: yaml.Node, key: Key) -> Any:
+        """Return the value of a node; raises ConfigError at YAML's traps."""
+        self.places[key] = self._place_of(node)
+        if len(self.places) > MOST_VALUES:
+            raise self._fault(node, key, f"more than {MOST_VALUES:,} values with all aliases followed; use fewer")
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, key)
+        if any(node is around for around in self._open):
+            raise self._fault(node, key, "an alias of what it stands in has no end; write the value out")
+        self._open.append(node)
+        value: Any
+        if isinstance(node, yaml.SequenceNode):
+            value = [self.construct(item, (*key, i)) for i, item in enumerate(node.value)]
+        else:
+            value = self._mapping(node, key)
+        self._open.pop()
+        return value
+
+    def _mapping(self, node: yaml.Node, key: Key) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
+        merged: list[yaml.Node] = []
         for key_node, value_node in node.value:
-            name = str(key_node.value)
-            here = path if fixed_place else f"{path}:{key_node.start_mark.line + 1}"
-            if name in mapping:
-                raise ConfigError([f"{here}: {'.'.join(map(str, (*key, name)))}: given twice; keep one"])
-            mapping[name] = _construct(value_node, (*key, name), path, source, fixed_place)
-            source.places[(*key, name)] = here
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._fault(key_node, key, "a list or mapping cannot be the name of a field")
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                merged += value_node.value if isinstance(value_node, yaml.SequenceNode) else [value_node]
+                continue
+            name = (*key, key_node.value)
+            if key_node.value in mapping:
+                raise self._fault(key_node, name, "given twice; keep one")
+            mapping[key_node.value] = self.construct(value_node, name)
+            self.places[name] = self._place_of(key_node)
+        for under in merged:  # `<<: *anchor`: fields that are not given here, of the first that has them
+            if not isinstance(under, yaml.MappingNode):
+                raise self._fault(under, (*key, "<<"), "expected an alias of a mapping, such as <<: *name")
+            others = _Construction(self._place_of, self._shown_under)
+            others._open = self._open
+            for name, value in others.construct(under, key).items():
+                if name not in mapping:
+                    mapping[name] = value
+                    here = (*key, name)
+                    self.places |= {k: p for k, p in others.places.items() if k[: len(here)] == here}
         return mapping
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(item, (*key, i), path, source, fixed_place) for i, item in enumerate(node.value)]
-    if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and (
-        _BASE_60.match(node.value) or _OCTAL.match(node.value)
-    ):
-        kind = "base 60" if ":" in node.value else "octal"
-        raise ConfigError(
-            [f"{place}: {'.'.join(map(str, key))}: YAML reads {node.value} as a number in {kind}; quote it"]
-        )
-    if node.tag == "tag:yaml.org,2002:timestamp":
-        return node.value
-    return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+
+    def _scalar(self, node: yaml.ScalarNode, key: Key) -> Any:
+        if node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float") and (
+            _BASE_60.match(node.value) or _OCTAL.match(node.value)
+        ):
+            kind = "base 60" if ":" in node.value else "octal"
+            raise self._fault(node, key, f"YAML reads {node.value} as a number in {kind}; quote it")
+        if node.tag == "tag:yaml.org,2002:timestamp":
+            return node.value
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except (yaml.YAMLError, ValueError):
+            tag = node.tag.replace("tag:yaml.org,2002:", "!!")
+            raise self._fault(node, key, f"{node.value!r} cannot be read as {tag}; leave the tag out") from None
+
+    def _fault(self, node: yaml.Node, key: Key, text: str) -> ConfigError:
+        shown = ".".join(map(str, (*self._shown_under, *key)))
+        return ConfigError([f"{self._place_of(node)}: {shown}: {text}" if shown else f"{self._place_of(node)}: {text}"])
 
 
 def _merge(base: Source, top: Source) -> Source:
@@ -146,7 +198,7 @@ def _merge(base: Source, top: Source) -> Source:
         for name, value in over.items():
             here = (*key, name)
             mergeable = isinstance(value, dict) and isinstance(under.get(name), dict)
-            if mergeable and here not in (("arms",), ("grid",)):
+            if mergeable and name not in REPLACED_WHOLE:
                 lay(under[name], value, here)
                 continue
             for old in [k for k in merged.places if k[: len(here)] == here]:

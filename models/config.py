@@ -5,6 +5,7 @@ Imports no TensorFlow, so that configurations can be checked without it.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -16,8 +17,16 @@ def _not_a_boolean(value: Any) -> Any:
     return value
 
 
+def _whole(value: Any) -> Any:
+    """Read 1e3, a text to YAML, as a whole number."""
+    with contextlib.suppress(ValueError):
+        if isinstance(value, str) and float(value).is_integer():
+            return int(float(value))
+    return _not_a_boolean(value)
+
+
 Number = Annotated[float, BeforeValidator(_not_a_boolean), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_not_a_boolean)]
+Whole = Annotated[int, BeforeValidator(_whole)]
 Positive = Annotated[Number, Field(gt=0)]
 Share = Annotated[Number, Field(ge=0, lt=1)]
 Count = Annotated[Whole, Field(ge=1)]

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.config import Experiment, json_schema, load_experiment
+from experiments.config import Experiment, json_schema
+from experiments.loading import load_experiment
 from experiments.yaml_source import ConfigError
 
 INTERRUPTED = 130
