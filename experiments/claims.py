@@ -250,7 +250,7 @@ def _over_all(result: ClaimResult, table: Sequence[ClaimResult]) -> ClaimResult:
     comparisons = [
         (other.id, part)
         for other in table
-        if other.config.kind == "statistical" and other.config.says_bn_helps
+        if other.config.says_bn_helps
         for part in other.parts
         if part.config.decides and part.config.effect in ("ratio", "difference")
     ]

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import typing
 from dataclasses import replace
 from math import inf, isnan, nan
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import pandas as pd
 import pytest
 
 from experiments.claims import ClaimResult, PartResult, judge, judge_table, what_would_change
-from experiments.config import ExperimentConfig
+from experiments.config import ExperimentConfig, MeasureName, PartConfig, load_experiment
 from experiments.results_table import column_name
 
 SEEDS = range(10)
@@ -87,6 +89,10 @@ def test_a_refuted_decrease_says_how(treatment: float, direction: str):
     part = STEPS | {"over": "baseline", "margin": {"below": 0.8}}
     result = judged(part, 100.0, treatment)
     assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
+
+
+def test_short_of_a_margin_at_no_effect_is_reversed():
+    assert judged(STEPS | {"margin": {"at_least": 1}}, 50.0, 100.0).parts[0].direction == "reversed"
 
 
 def test_a_refuted_harmlessness_is_larger_than_allowed():
@@ -270,14 +276,15 @@ def test_each_arm_is_taken_at_its_own_best_rate():
 
 
 def test_a_best_rate_at_the_edge_makes_the_claim_inconclusive_whatever_the_numbers():
-    config = tuned_experiment(STEPS, ACCURACY)
-    rows = evaluation_rows(config, no_bn={10.0: 300.0}, bn={1.0: 100.0})
-    rows["final_value(accuracy/test)"] = 0.9  # refuted: no difference at all
+    config = tuned_experiment(STEPS, ACCURACY | {"baseline": "other"})
+    rows = evaluation_rows(config, no_bn={10.0: 300.0}, bn={1.0: 100.0}, other={1.0: 100.0})
+    rows["final_value(accuracy/test)"] = 0.9  # no difference at all
     result = judge("id", config, pd.concat([tuning_rows({"no_bn": 10.0, "bn": 1.0}), rows]))
     assert result.verdict == "inconclusive"
     assert "the best rate of no_bn is at the edge of the grid" in result.reason
     assert result.parts[0].estimate == 3.0
     assert result.parts[0].at_edge == ("no_bn",)
+    assert result.parts[1].verdict == "refuted"
 
 
 def test_the_edge_of_an_arm_that_is_not_compared_does_not_matter():
@@ -566,3 +573,22 @@ def test_what_would_change_of_a_bound_and_of_points():
     assert what_would_change(broken) == "It would be supported if no seed broke the bound of 0.001."
     points = judged(ACCURACY, 0.90, [0.90, 0.91] * 5).parts[0]
     assert "0 points to 1 points, lay above 0.5 points" in what_would_change(points)
+
+
+# ── the guide ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+GUIDE = (Path(__file__).parent.parent / "docs" / "adding_a_claim.md").read_text(encoding="utf-8")
+
+
+def test_the_guides_example_is_a_valid_experiment(tmp_path: Path):
+    example = tmp_path / "faster_with_relu.yaml"
+    example.write_text(GUIDE.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    claim = load_experiment(example).config.claim
+    assert claim is not None
+    assert claim.parts[0].margin.at_least == 2
+
+
+def test_the_guide_names_every_measure_and_every_way_to_reduce_a_seed():
+    ways = typing.get_args(PartConfig.model_fields["per_seed"].annotation)
+    missing = [name for name in (*typing.get_args(MeasureName), *ways) if f"`{name}`" not in GUIDE]
+    assert missing == []

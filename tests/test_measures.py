@@ -120,7 +120,7 @@ def test_drift_is_the_largest_movement_in_final_spreads_median_over_units_of_the
         percentiles(2, "unit_000", [-1, -1, -1], [0, 0, 0], [1, 1, 1])  # no movement: 0
         | percentiles(2, "unit_001", [-1, -3, -1], [0, -2, 0], [1, 0, 1])  # p15 moves by 2, spread 2: 1
         | percentiles(2, "unit_002", [0, 0, 0], [0, 5, 1], [2, 2, 2])  # p50 moves by 5, spread 2: 2.5
-        | percentiles(1, "unit_000", [0, 99, 0], [0, 0, 0], [1, 1, 1])  # not the last layer
+        | percentiles(1, "unit_009", [0, 99, 0], [0, 0, 0], [1, 1, 1])  # not the last layer
         | {"pre_activation/3/p15": {0: 0.0, 50: 9.0, 100: 0.0}}  # the output layer's, without units
     )
     assert measures.drift(probed) == 1.0
@@ -155,6 +155,7 @@ def test_gap_is_taken_on_the_straight_line_between_evaluations():
     # training loss passes 0.6 half way between 50 and 100, where the test loss is 1.1
     assert measures.gap_at_training_loss(record(SMALL_SUBSET), 0.6) == pytest.approx(0.5)
     assert measures.gap_at_training_loss(record(SMALL_SUBSET), 1.0) == pytest.approx(0.4)
+    assert measures.gap_at_training_loss(record(SMALL_SUBSET), 0.2) == pytest.approx(0.6)
     assert measures.gap_at_training_loss(record(SMALL_SUBSET), 3.0) == pytest.approx(0.1)
 
 
