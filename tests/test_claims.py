@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from experiments.claims import ClaimResult, PartResult, judge, judge_table, what_would_change
-from experiments.config import ExperimentConfig, MeasureName, PartConfig, load_experiment
+from experiments.config import ExperimentConfig, MeasureName, PartConfig
+from experiments.loading import load_experiment
 from experiments.results_table import column_name
 
 SEEDS = range(10)
