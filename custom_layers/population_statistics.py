@@ -27,7 +27,6 @@ def recompute_statistics(model: keras.Model, data: Iterable[Any]) -> None:
     variables = [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
     position = {id(variable): index for index, variable in enumerate(model.non_trainable_variables)}
 
-    @tf.function(reduce_retracing=True)
     def batch_statistics(inputs: Any) -> list[tf.Tensor]:
         state = model.non_trainable_variables
         _, updated = model.stateless_call(model.trainable_variables, state, inputs, training=True)

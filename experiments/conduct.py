@@ -38,6 +38,10 @@ class Study:
             best = best_values(tuned_rates(self.table(self.experiment.tuning_runs()), self.experiment.config))
         return [Place(self.folder, run) for run in self.experiment.evaluation_runs(best)]
 
+    def places(self) -> list[Place]:
+        """Return all runs that are known so far."""
+        return [*self.tuning(), *self.evaluation()]
+
     def waits_for_tuning(self) -> bool:
         """Tell whether the evaluation runs are not known yet, because tuning runs are missing."""
         tuning = self.experiment.config.tuning
@@ -88,22 +92,24 @@ def conduct(
     options: SweepOptions,
     on_start: Callable[[SweepPlan, int], None],
     on_progress: Callable[[list[Place], list[Place]], None],
+    only_tuning: bool = False,
 ) -> Mapping[str, pd.DataFrame]:
     """Train everything the studies lack and return a results table for each, by name.
 
-    on_start: called before each of the two stages with its plan and how many runs are still to be planned. Raises
-    SweepError and StorageError; what was finished is kept.
+    on_start: called before each of the two stages with its plan and how many runs are still to be planned.
+    only_tuning: stop before any evaluation seed is trained. Raises SweepError and StorageError; finished runs are kept.
     """
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(storage.locked(study.folder))
         waiting = [study for study in studies if study.waits_for_tuning()]
         first = [place for study in studies for place in study.tuning()]
-        first += [place for study in studies if study not in waiting for place in study.evaluation()]
+        if not only_tuning:
+            first += [place for study in studies if study not in waiting for place in study.evaluation()]
         plan = plan_sweep(first)
-        on_start(plan, sum(study.evaluation_count() for study in waiting))
+        on_start(plan, 0 if only_tuning else sum(study.evaluation_count() for study in waiting))
         sweep(plan, options, on_progress)
-        if waiting:
+        if waiting and not only_tuning:
             plan = plan_sweep(place for study in waiting for place in study.evaluation())
             on_start(plan, 0)
             sweep(plan, options, on_progress)

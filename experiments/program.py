@@ -6,6 +6,7 @@ compiled once; seeds, learning rates, initial weights and data order are values 
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -60,7 +61,7 @@ class Program:
         self._all_variables = (*self.network.variables, *self.optimizer.variables)
         self._built = [v.numpy() for v in self._all_variables]
         self.probes = Probes(config, self.network)
-        self._features, self._labels = tf.constant(dataset.features), tf.constant(dataset.labels)
+        self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
         compiled = tf.function(jit_compile=uses_xla(config))
@@ -202,6 +203,12 @@ class Program:
     def _probe_batch(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
         x, labels = self._examples(indices)
         return self.probes.measure(x, labels, tf.convert_to_tensor(self.optimizer.learning_rate))
+
+
+@functools.lru_cache(maxsize=2)
+def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    """Features and labels in memory once, however many programs use them."""
+    return tf.constant(dataset.features), tf.constant(dataset.labels)
 
 
 def _in_batches(indices: np.ndarray) -> np.ndarray:

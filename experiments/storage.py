@@ -152,10 +152,10 @@ def read_run(experiment: Path, run: Run) -> Record:
     )
 
 
-def train_seconds(experiment: Path, run: Run) -> float | None:
-    """Return the wall-clock seconds that a run took, evaluation and all; None where it is not known."""
+def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:
+    """Return on what a run was made and how long it took; None where there is none."""
     about = _about(experiment / run_name(run))
-    return about["provenance"].get("wall_seconds") if about else None
+    return about["provenance"] if about else None
 
 
 @contextlib.contextmanager

@@ -94,7 +94,7 @@ def estimate_seconds(plan: SweepPlan, workers: int) -> float | None:
     """Estimate the time a plan takes from finished runs of the same kind and size; None where none is known."""
     known: dict[str, list[float]] = defaultdict(list)
     for place in plan.done:
-        seconds = storage.train_seconds(place.experiment, place.run)
+        seconds = (storage.read_provenance(place.experiment, place.run) or {}).get("wall_seconds")
         if seconds:
             known[place.run.config.program_key()].append(seconds)
     estimates = [np.median(known[task.config.program_key()]) for task in plan.tasks if known[task.config.program_key()]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 import threading
 import time
@@ -21,7 +22,7 @@ from experiments.storage import Curve, Record, Status
 if TYPE_CHECKING:
     from experiments.program import Program
 
-KEPT_PROGRAMS = 8
+KEPT_PROGRAMS = 6  # as many as the arms of a timed comparison, which take turns
 _one_at_a_time = threading.Lock()  # a program holds the variables of the run it trains
 _programs: dict[str, Program] = {}
 
@@ -75,6 +76,7 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
         return _programs[key], 0.0
     while len(_programs) >= KEPT_PROGRAMS:
         del _programs[next(iter(_programs))]
+        gc.collect()  # a program's graph refers to itself
     started = time.perf_counter()
     _programs[key] = Program(config, load_dataset(config.dataset.name, data_dir))
     return _programs[key], time.perf_counter() - started

@@ -1,0 +1,50 @@
+# Every target sets up .venv first; python3 (3.11 or newer) and make are all that is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help run reproduce test check browser-test tensorboard benchmark lock clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: .venv/installed  ## train the quickstart and print what came out (about a minute)
+	$(BIN)/python scripts/run.py configs/quickstart.yaml
+
+reproduce: .venv/installed  ## put every claim to the test and write report.html
+	$(BIN)/python scripts/reproduce.py
+
+tensorboard: .venv/installed  ## show the curves of all runs
+	$(BIN)/tensorboard --logdir runs
+
+test: .venv/installed-dev  ## pass the tests
+	$(BIN)/pytest -m "not browser"
+
+browser-test: .venv/installed-dev  ## pass the tests that need Chromium
+	$(BIN)/pytest -m browser
+
+check: .venv/installed-dev  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+benchmark: .venv/installed  ## measure the layer, the training step and the sweep
+	$(BIN)/python scripts/benchmark.py layer
+	$(BIN)/python scripts/benchmark.py step
+	$(BIN)/python scripts/benchmark.py sweep
+
+lock: .venv/installed-dev  ## renew requirements.txt from pyproject.toml
+	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
+
+clean:  ## remove the environment and all results
+	rm -rf .venv runs *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+.venv/installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
+	$(PYTHON) -m venv .venv || { echo "the venv module is missing; on Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt --editable '.[dev,cluster]'
+	@touch $@
