@@ -160,7 +160,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             y = self._normalize_by_batch(x, gamma, beta, mask)
         else:
             mean, variance = self._read(self.moving_mean), self._read(self.moving_variance)
-            if kernels.prefers_fused(x, self._reduced_axes):
+            if kernels.prefers_fused(x, self._reduced_axes, training=False):
                 y = kernels.fused_inference(x, mean, variance, gamma, beta, self.epsilon)
             else:
                 mean, variance, gamma, beta = map(self._spread, (mean, variance, gamma, beta))
@@ -169,7 +169,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         plain = mask is None and not (self.renorm or self.synchronized or self.virtual_batch_size)
-        if plain and kernels.prefers_fused(x, self._reduced_axes):
+        if plain and kernels.prefers_fused(x, self._reduced_axes, training=True):
             y, batch = kernels.fused_training(x, gamma, beta, self.epsilon)
             self._update_moving_statistics(x, batch, mask)
             return y

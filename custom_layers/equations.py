@@ -19,8 +19,7 @@ sums over the positions with wᵢ = 1; every position is normalized, hence
 
     ∂l/∂xᵢ = γ r (dyᵢ − wᵢ (∂l/∂β + x̂ᵢ ∂l/∂γ) / m)    the sums still over all positions.
 
-All statistics keep the reduced axes as ones, so that they broadcast against x. Float32 or float64 only. The centred
-form (x − μ) r γ + β loses less to rounding than x·rγ + (β − μrγ), whose error grows with |μ|/σ.
+All statistics keep the reduced axes as ones, so that they broadcast against x. Float32 or float64 only.
 """
 
 from collections.abc import Callable, Sequence
@@ -83,8 +82,9 @@ def averaged(batch: Moments, shape: tf.TensorShape) -> Moments:
 def affine(
     x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
-    """Algorithm 1, lines 3 and 4, for statistics that do not depend on x (inference, frozen layers)."""
-    return (x - mean) * (tf.math.rsqrt(variance + epsilon) * gamma) + beta
+    """Algorithm 1, lines 3 and 4, as the paper's algorithm 2, line 11, has them: one product, one sum per value."""
+    factor = tf.math.rsqrt(variance + epsilon) * gamma
+    return x * factor + (beta - mean * factor)
 
 
 def normalize(
@@ -115,14 +115,14 @@ def normalize(
             d_beta = tf.reduce_sum(dy, axes, keepdims=True)
             d_gamma = tf.reduce_sum(product, axes, keepdims=True)
             sum_beta, sum_gamma = (d_beta, d_gamma) if replica_sum is None else map(replica_sum, (d_beta, d_gamma))
-            scale = tf.math.divide_no_nan(tf.ones_like(count), count)
-            through_moments = sum_beta * scale + x_hat * (sum_gamma * scale)
+            share = tf.math.reciprocal_no_nan(count)  # 1 / m
+            through_moments = sum_beta * share + x_hat * (sum_gamma * share)
             if mask is not None:
                 through_moments = tf.where(mask, through_moments, 0)
             dx = (dy - through_moments) * (gamma * r)
             return dx, _sum_like(d_gamma, gamma), _sum_like(d_beta, beta)
 
-        return (x - mean) * (r * gamma) + beta, backward
+        return affine(x, mean, variance, gamma, beta, epsilon), backward
 
     return with_gradient(x, gamma, beta)
 

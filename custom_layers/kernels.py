@@ -11,30 +11,43 @@ from tensorflow.python.ops import control_flow_util
 
 from custom_layers.equations import Moments
 
-FEWEST_ELEMENTS = 2**15  # below this the plain operations are as fast or faster
+# Measured on two cores, float32; below these sizes the plain operations are as fast or faster.
+FEWEST_ELEMENTS = {"one thread": 8_000, "threads": 80_000}  # starting oneDNN's threads costs about 0.2 ms
+MOST_CHANNELS_IN_INFERENCE = 128
 
 
-def prefers_fused(x: tf.Tensor, axes: tuple[int, ...]) -> bool:
+def prefers_fused(x: tf.Tensor, axes: tuple[int, ...], training: bool) -> bool:
     """Whether the fused kernel takes x, normalized over `axes`, and is the faster way to do it."""
-    if x.dtype != tf.float32 or axes != tuple(range(len(axes))) or not axes or in_xla():
-        return False
     channels = x.shape[len(axes) :].num_elements()
-    positions = x.shape[: len(axes)].num_elements()  # None when the batch size is not known
-    return channels is not None and (positions is None or positions * channels >= FEWEST_ELEMENTS)
+    if x.dtype != tf.float32 or axes != tuple(range(len(axes))) or not axes or not channels or in_xla():
+        return False
+    alone = tf.config.threading.get_intra_op_parallelism_threads() == 1
+    fewest = FEWEST_ELEMENTS["one thread" if alone and training else "threads"]
+    large = x.shape.num_elements() is None or x.shape.num_elements() >= fewest  # an unknown batch counts as large
+    return large and (training or channels <= MOST_CHANNELS_IN_INFERENCE)
 
 
 def in_xla() -> bool:
     """Whether this is being traced into a function that XLA compiles, loops and nested functions included."""
-    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    graph = tf.compat.v1.get_default_graph()
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
 def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, Moments]:
-    """Normalized x and its moments, all axes but γ's reduced. γ, β and the moments: (channels,)."""
-    flat = tf.reshape(x, [-1, 1, 1, gamma.shape[0]])
+    """Normalized x and its moments, all axes but γ's reduced. γ, β and the moments have the shape of the channels."""
+    channels = gamma.shape.num_elements()
+    inner = x.shape[1 : len(x.shape) - len(gamma.shape)].num_elements()
+    flat = tf.reshape(x, [-1, inner, 1, channels] if inner else [1, -1, 1, channels])  # rows kept apart where possible
     y, mean, corrected, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=flat, scale=gamma, offset=beta, mean=[], variance=[], epsilon=epsilon, is_training=True
+        x=flat,
+        scale=tf.reshape(gamma, [channels]),
+        offset=tf.reshape(beta, [channels]),
+        mean=[],
+        variance=[],
+        epsilon=epsilon,
+        is_training=True,
     )
-    count = tf.cast(tf.shape(flat)[0], x.dtype)
+    count = tf.cast(tf.size(x) // channels, x.dtype)
     variance = corrected * (tf.maximum(count - 1, 1) / count)  # the kernel divides by max(m − 1, 1)
     return tf.reshape(y, tf.shape(x)), Moments(count, mean, variance)
 
@@ -42,9 +55,15 @@ def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
 def fused_inference(
     x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
 ) -> tf.Tensor:
-    """Normalized x for given statistics. γ, β, mean and variance: (channels,)."""
-    flat = tf.reshape(x, [-1, 1, 1, gamma.shape[0]])
+    """Normalized x for given statistics. γ, β, mean and variance have the shape of the channels."""
+    channels = [gamma.shape.num_elements()]
     y, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=flat, scale=gamma, offset=beta, mean=mean, variance=variance, epsilon=epsilon, is_training=False
+        x=tf.reshape(x, [-1, 1, 1, *channels]),
+        scale=tf.reshape(gamma, channels),
+        offset=tf.reshape(beta, channels),
+        mean=tf.reshape(mean, channels),
+        variance=tf.reshape(variance, channels),
+        epsilon=epsilon,
+        is_training=False,
     )
     return tf.reshape(y, tf.shape(x))
