@@ -1,3 +1,4 @@
+# ruff: noqa: E501  one case a line, so that the tables of messages can be read
 import json
 import typing
 from pathlib import Path
@@ -118,7 +119,7 @@ def test_a_fault_at_the_top_of_the_file(tmp_path: Path, text: str, fault: str):
 
 
 def test_a_fault_in_an_arm_stands_at_the_arms_line(tmp_path: Path):
-    text = "title: t\nrun:\n  steps: 100\narms:\n  a:\n    model.norm.kind: custm\n  b:\n    steps: 30\n  c:\n    model: {norm: {renorm: true}}\n  d: {steps.x: 1}\n"  # noqa: E501
+    text = "title: t\nrun:\n  steps: 100\narms:\n  a:\n    model.norm.kind: custm\n  b:\n    steps: 30\n  c:\n    model: {norm: {renorm: true}}\n  d: {steps.x: 1}\n"
     assert faults_of(tmp_path, text) == [
         "x.yaml:6: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, layer, group; "
         "did you mean 'custom'?",
@@ -261,7 +262,8 @@ def changed(value: Any, annotation: Any) -> list[Any]:
         return [("gradients",)]
     options = [a for a in typing.get_args(annotation) if typing.get_origin(a) is typing.Literal]
     if typing.get_origin(annotation) is typing.Literal or options:
-        return [v for v in typing.get_args(options[0] if options else annotation) if v != value]
+        booleans = (False, True) if bool in typing.get_args(annotation) else ()
+        return [v for v in (*typing.get_args(options[0] if options else annotation), *booleans) if v != value]
     match value:
         case bool():
             return [not value]
