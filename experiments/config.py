@@ -53,8 +53,14 @@ class DatasetConfig(Strict):
     name: str = Field("digits", description="digits, wine, breast_cancer (scikit-learn), else a TFDS name")
     batch_size: Count = 60
     standardize: bool = Field(False, description="every feature to mean 0, deviation 1 on the training split")
-    binarize: bool = Field(False, description="features to 0 or 1 at half of their range")
+    binarize: bool = Field(False, description="pixels to 0 or 1 at half of their range")
     train_examples: Count | None = Field(None, description="train on the first so many of the shuffled split")
+
+    @model_validator(mode="after")
+    def _one_scaling(self) -> DatasetConfig:
+        if self.standardize and self.binarize:
+            raise ValueError("standardize and binarize exclude each other; keep one")
+        return self
 
 
 class OptimizerConfig(Strict):

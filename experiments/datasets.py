@@ -6,6 +6,7 @@ Datasets is used by its name.
 
 from __future__ import annotations
 
+import difflib
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,10 +65,12 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
 def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
     """Split by seed, stratified by label: 20 % for validation (at most 5,000), 20 % for a test if none is official.
 
-    Raises DatasetError when `train_examples` asks for more than there are.
+    Raises DatasetError when `train_examples` asks for more than there are, or a table is to be binarized.
     """
     from sklearn.model_selection import train_test_split
 
+    if config.binarize and dataset.features.ndim < 4:
+        raise DatasetError(f"dataset.binarize: {config.name} has no images; leave it out, or use standardize")
     rest, test = np.arange(len(dataset.labels)), dataset.official_test
     if test is None:
         rest, test = train_test_split(rest, test_size=TEST_SHARE, random_state=seed, stratify=dataset.labels)
@@ -98,7 +101,9 @@ def batch_order(train: np.ndarray, batch_size: int, steps: int, seed: int) -> np
     Raises DatasetError when there are fewer examples than a batch takes.
     """
     if batch_size > len(train):
-        raise DatasetError(f"dataset.batch_size: got {batch_size}, but there are {len(train)} training examples")
+        raise DatasetError(
+            f"dataset.batch_size: got {batch_size}, but there are {len(train)} training examples; give a smaller one"
+        )
     rng = np.random.default_rng([seed, 0])
     passes = -(-steps * batch_size // len(train)) or 1
     order = np.concatenate([rng.permutation(train) for _ in range(passes)])
@@ -124,9 +129,11 @@ def _from_tfds(name: str, data_dir: Path | None) -> Dataset:
 
     try:
         builder = tfds.builder(name, data_dir=data_dir)
-    except tfds.core.DatasetNotFoundError:
+    except (ValueError, AssertionError, ImportError):  # unknown, or in no form that TFDS reads: config, version, …
+        near = difflib.get_close_matches(name, [*EMBEDDED, *tfds.list_builders(with_community_datasets=False)], n=1)
         raise DatasetError(
             f"dataset.name: no data set {name!r}; use {', '.join(EMBEDDED)} or a name of TensorFlow Datasets"
+            + (f"; did you mean {near[0]!r}?" if near else "")
         ) from None
     described = builder.info.features
     features = dict(described) if isinstance(described, tfds.features.FeaturesDict) else {}

@@ -1,0 +1,228 @@
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from models.blocks import needs_bias
+from models.config import ModelConfig, NormConfig
+from models.initialization import initial_kernels
+from models.networks import build_model
+from models.rnn import Recurrence
+
+IMAGE = (8, 8, 1)
+KINDS = ("none", "custom", "stock", "noisy", "layer", "group")
+
+
+def model_config(**fields: Any) -> ModelConfig:
+    return ModelConfig.model_validate(fields)
+
+
+def build(shape: tuple[int, ...] = IMAGE, classes: int = 10, **fields: Any) -> keras.Model:
+    return build_model(model_config(**fields), shape, classes)
+
+
+@pytest.mark.parametrize(
+    ("shape", "fields", "trainable", "fixed"),
+    [
+        # 64·100+100 + 2·(100·100+100) + 100·10+10
+        (IMAGE, {}, 27_710, 0),
+        # without 3·100 biases, with 3·(100 γ + 100 β); 3·200 moving statistics
+        (IMAGE, {"norm": {"kind": "custom"}}, 28_010, 600),
+        (IMAGE, {"norm": {"kind": "stock"}}, 28_010, 600),
+        (IMAGE, {"norm": {"kind": "stock", "placement": "after"}}, 28_310, 600),
+        (IMAGE, {"norm": {"kind": "stock", "center": False}}, 27_710, 600),
+        (IMAGE, {"norm": {"kind": "stock", "scale": False, "center": False}}, 27_410, 600),
+        (IMAGE, {"norm": {"kind": "layer"}}, 28_310, 0),
+        # the input is 8×8 with one channel: γ, β and two statistics more
+        (IMAGE, {"norm": {"kind": "stock", "on_input": True}}, 28_012, 602),
+        ((28, 28, 1), {}, 99_710, 0),
+        # 64·5+5 + 5·6+6 + 6·5+5 + 5·6+6 + 6·10+10
+        (IMAGE, {"layers": [5, 6], "depth": 2}, 325 + 36 + 35 + 36 + 70, 0),
+        # 9·1·8+8 + 9·8·16+16, pooled twice to 2×2: 64·10+10
+        (IMAGE, {"kind": "cnn", "layers": [8, 16]}, 80 + 1168 + 650, 0),
+        (IMAGE, {"kind": "cnn", "layers": [8, 16], "norm": {"kind": "custom"}}, 72 + 1152 + 48 + 650, 48),
+        # 8·20+20 + 20·20, 20·30+30 + 30·30, 30·10+10
+        (IMAGE, {"kind": "rnn", "layers": [20, 30]}, 580 + 1530 + 310, 0),
+        (IMAGE, {"kind": "rnn", "layers": [20, 30], "norm": {"kind": "custom"}}, 560 + 1500 + 100 + 310, 100),
+    ],
+)
+def test_parameter_counts(shape: tuple[int, ...], fields: dict[str, Any], trainable: int, fixed: int):
+    model = build(shape, **fields)
+    count = {True: 0, False: 0}
+    for variable in model.weights:
+        count[variable.trainable] += int(np.prod(variable.shape))
+    assert count == {True: trainable, False: fixed}
+
+
+@pytest.mark.parametrize(
+    ("fields", "order"),
+    [
+        ({"norm": {"kind": "none"}}, ["linear_1", "activation_1"]),
+        ({"norm": {"kind": "custom"}}, ["linear_1", "norm_1", "activation_1"]),
+        ({"norm": {"kind": "stock", "placement": "after"}}, ["linear_1", "activation_1", "norm_1"]),
+        ({"norm": {"kind": "stock"}, "dropout": 0.5}, ["linear_1", "norm_1", "activation_1", "dropout_1"]),
+        (
+            {"norm": {"kind": "stock", "placement": "after"}, "dropout": 0.5},
+            ["linear_1", "activation_1", "norm_1", "dropout_1"],
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [
+        ("mlp", ["features", "flatten"], ["output"]),
+        ("cnn", ["features"], ["pool_1", "flatten", "output"]),
+        ("rnn", ["features", "rows"], ["output"]),
+    ],
+)
+def test_the_order_of_layers(kind: str, before: list[str], after: list[str], fields: dict[str, Any], order: list[str]):
+    keras.backend.clear_session()
+    model = build(kind=kind, layers=[10], **fields)
+    assert [layer.name for layer in model.layers] == [*before, *order, *after]
+    # a chain: what each layer takes is what the one before it gives
+    chain = model.layers[: -1 if kind == "rnn" else None]  # where the last row is picked in between
+    for earlier, later in zip(chain, chain[1:], strict=False):
+        assert later.input is earlier.output
+
+
+def test_normalization_on_the_input_comes_first():
+    model = build(layers=[10], norm={"kind": "stock", "on_input": True})
+    assert [layer.name for layer in model.layers][:3] == ["features", "norm_input", "flatten"]
+
+
+@pytest.mark.parametrize("placement", ["before", "after"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("network", ["mlp", "cnn", "rnn"])
+def test_only_a_batch_normalization_right_behind_it_replaces_a_bias(network: str, kind: str, placement: str):
+    norm = {"kind": kind, "placement": placement, "groups": 2}
+    model = build(kind=network, layers=[4, 4], norm=norm)
+    redundant = kind in ("custom", "stock", "noisy") and placement == "before"
+    for index in (1, 2):
+        assert model.get_layer(f"linear_{index}").use_bias != redundant
+    assert model.get_layer("output").use_bias
+    assert needs_bias(NormConfig.model_validate(norm)) != redundant
+
+
+def test_the_constants_of_the_normalization_reach_the_layer():
+    model = build(layers=[4], norm={"kind": "custom", "momentum": 0.5, "epsilon": 0.1, "virtual_batch_size": 3})
+    layer = model.get_layer("norm_1")
+    assert (layer.momentum, layer.epsilon, layer.virtual_batch_size) == (0.5, 0.1, 3)
+    stock = build(layers=[4], norm={"kind": "stock", "momentum": 0.5, "epsilon": 0.1}).get_layer("norm_1")
+    assert (type(stock), stock.momentum, stock.epsilon) == (keras.layers.BatchNormalization, 0.5, 0.1)
+    assert build(layers=[4], norm={"kind": "group", "groups": 2}).get_layer("norm_1").groups == 2
+
+
+def kernels(seed: int, shape: tuple[int, ...] = IMAGE, **fields: Any) -> list[np.ndarray]:
+    config = model_config(**fields)
+    return [value for _, value in initial_kernels(build_model(config, shape, 10), config, seed)]
+
+
+@pytest.mark.parametrize("network", ["mlp", "cnn", "rnn"])
+def test_arms_share_their_initial_kernels(network: str):
+    plain = kernels(3, kind=network, layers=[6, 6])
+    assert len(plain) == (5 if network == "rnn" else 3)
+    for kind in KINDS[1:]:
+        norm = {"kind": kind, "placement": "after", "on_input": kind in ("custom", "stock"), "groups": 2}
+        other = kernels(3, kind=network, layers=[6, 6], norm=norm, dropout=0.5)
+        assert all(np.array_equal(a, b) for a, b in zip(plain, other, strict=True))
+
+
+def test_every_kernel_is_named_once():
+    config = model_config(kind="rnn", layers=[6, 6], norm={"kind": "custom"})
+    model = build_model(config, IMAGE, 10)
+    variables = [variable.path for variable, _ in initial_kernels(model, config, 0)]
+    assert variables == [v.path for v in model.trainable_variables if "kernel" in v.name]
+    assert len(set(variables)) == 5
+
+
+def test_the_seed_decides_the_initial_kernels():
+    first, again, other = kernels(3), kernels(3), kernels(4)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    assert not np.array_equal(first[1], first[2])  # nor do layers share their values
+
+
+@pytest.mark.parametrize(
+    ("fields", "deviations"),
+    [
+        # of the first kernel, 64 in and 100 out, and of the output's, 100 in and 10 out; a uniform one of ±l has l/√3
+        ({"initialization": "glorot_uniform"}, (np.sqrt(2 / 164), np.sqrt(2 / 110))),
+        ({"initialization": "he_normal"}, (np.sqrt(2 / 64), np.sqrt(2 / 100))),
+        ({"initialization": "gaussian"}, (1, 1)),
+        ({"initialization": "he_normal", "init_scale": 3}, (3 * np.sqrt(2 / 64), 3 * np.sqrt(2 / 100))),
+        ({"initialization": "gaussian", "init_scale": 0.01}, (0.01, 0.01)),
+    ],
+)
+def test_the_spread_of_the_initial_kernels(fields: dict[str, Any], deviations: tuple[float, float]):
+    values = kernels(0, **fields)
+    assert all(value.dtype == np.float32 for value in values)
+    assert values[0].std() == pytest.approx(deviations[0], rel=0.03)
+    assert values[-1].std() == pytest.approx(deviations[1], rel=0.08)
+    if fields["initialization"] == "glorot_uniform":
+        assert np.abs(values[0]).max() == pytest.approx(np.sqrt(6 / 164), rel=1e-3)
+
+
+def test_the_fan_of_a_convolution_counts_its_positions():
+    _, second, _ = kernels(0, kind="cnn", layers=[8, 64], initialization="he_normal")
+    assert second.shape == (3, 3, 8, 64)
+    assert second.std() == pytest.approx(np.sqrt(2 / (9 * 8)), rel=0.03)
+
+
+def test_recurrent_kernels_are_orthogonal():
+    _, recurrent, _ = kernels(0, kind="rnn", layers=[20], init_scale=2.0)
+    np.testing.assert_allclose(recurrent @ recurrent.T, 4 * np.eye(20), atol=1e-5)
+    _, recurrent, _ = kernels(0, kind="rnn", layers=[20], init_scale=0.01, initialization="gaussian")
+    np.testing.assert_allclose(recurrent @ recurrent.T, np.eye(20), atol=1e-5)
+
+
+def test_recurrence_against_a_loop():
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((3, 5, 4)).astype(np.float32)
+    layer = Recurrence("tanh")
+    found = np.asarray(layer(z))
+    kernel = layer.recurrent_kernel.numpy()
+    hidden = np.zeros((3, 4))
+    for t in range(5):
+        hidden = np.tanh(z[:, t] + hidden @ kernel)
+        np.testing.assert_allclose(found[:, t], hidden, rtol=1e-5, atol=1e-6)
+
+
+def test_recurrence_is_made_again_from_its_configuration():
+    layer = Recurrence("tanh", name="activation_1")
+    again = Recurrence.from_config(layer.get_config())
+    assert (again.name, again.activation) == ("activation_1", layer.activation)
+
+
+def test_an_rnn_reads_rows_and_classifies_after_the_last():
+    model = build((4, 3, 2), 5, kind="rnn", layers=[6], activation="tanh")
+    images = np.random.default_rng(0).standard_normal((2, 4, 3, 2)).astype(np.float32)
+    inputs, recurrent = (model.get_layer(name) for name in ("linear_1", "activation_1"))
+    hidden = np.zeros((2, 6))
+    for row in range(4):
+        z = images[:, row].reshape(2, 6) @ inputs.kernel.numpy() + inputs.bias.numpy()
+        hidden = np.tanh(z + hidden @ recurrent.recurrent_kernel.numpy())
+    output = model.get_layer("output")
+    expected = hidden @ output.kernel.numpy() + output.bias.numpy()
+    np.testing.assert_allclose(model(images), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_small_image_is_not_pooled_away():
+    model = build((3, 3, 1), kind="cnn", layers=[2, 2, 2])
+    assert [layer.name for layer in model.layers if "pool" in layer.name] == ["pool_1"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("cnn", r"^model.kind: a cnn needs images, but the examples have shape \(13,\); use mlp$"),
+        ("rnn", r"^model.kind: an rnn reads images by row, but the examples have shape \(13,\); use mlp$"),
+    ],
+)
+def test_a_table_cannot_go_into_an_image_network(kind: str, message: str):
+    with pytest.raises(ValueError, match=message):
+        build((13,), kind=kind)
+
+
+def test_a_table_goes_into_an_mlp():
+    assert build((13,), 3, layers=[5]).output_shape == (None, 3)
