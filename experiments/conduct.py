@@ -15,6 +15,7 @@ import pandas as pd
 from experiments import storage
 from experiments.config import Experiment, ExperimentConfig, Run
 from experiments.results_table import results_table
+from experiments.storage import Curve
 from experiments.sweep import Place, SweepOptions, SweepPlan, plan_sweep, sweep
 from experiments.tensorboard import write_hparams_config
 from experiments.tuning import best_values, tuned_rates
@@ -67,6 +68,16 @@ class Study:
         )
         return results_table(entries, self.experiment.config.claim)
 
+    def curves(self, runs: Iterable[Run], metric: str) -> dict[str, list[Curve]]:
+        """Return arm → the curves of one metric of those runs that are done and have one."""
+        curves: dict[str, list[Curve]] = {}
+        for run in runs:
+            if storage.is_done(self.folder, run):
+                curve = storage.read_run(self.folder, run).curves.get(metric)
+                if curve is not None and len(curve.steps) > 1:
+                    curves.setdefault(run.arm, []).append(curve)
+        return curves
+
     def write_results(self) -> pd.DataFrame:
         """Write `results.parquet` and the resolved configuration beside it; return the table."""
         table = self.table()
@@ -99,6 +110,8 @@ def conduct(
     on_start: called before each of the two stages with its plan and how many runs are still to be planned.
     only_tuning: stop before any evaluation seed is trained. Raises SweepError and StorageError; finished runs are kept.
     """
+    from experiments.overview import show_in_tensorboard  # draws figures, which planning has no need of
+
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(storage.locked(study.folder))
@@ -116,5 +129,6 @@ def conduct(
         tables: dict[str, Any] = {}
         for study in studies:
             tables[study.experiment.name] = study.write_results()
-            write_hparams_config(study.folder, [place.run for place in (*study.tuning(), *study.evaluation())])
+            write_hparams_config(study.folder, [place.run for place in study.places()])
+            show_in_tensorboard(study.experiment, study.folder, tables[study.experiment.name], study.curves)
         return tables

@@ -18,9 +18,10 @@ from experiments.effect_figures import effect_figure
 from experiments.figures import svg_file
 from experiments.report import AACheck, Evidence, render_report, verdict_table_markdown
 from experiments.statistics import false_support_share, interval_coverage
-from experiments.storage import Curve
+from experiments.summary import runs_at_best_rate
 from experiments.tuning import best_values, tuned_rates
 
+ABOUT = ("packages", "python", "processor", "system", "threads")
 AA_CLAIM, AA_ARM, AA_MEASURE, AA_SEED = "accuracy_improves", "mlp_custom_bn", "final_test_accuracy", 0
 
 
@@ -56,15 +57,7 @@ def aa_check(results: Mapping[str, Results]) -> AACheck | None:
 
 def evidence(study: Study, results: Results) -> Evidence:
     """Return what a claim's section of the report shows, with the curves of its evaluation runs at their best rates."""
-    best = best_values(tuned_rates(results.table, results.config))
-    curves: dict[str, list[Curve]] = {}
-    for run in study.experiment.evaluation_runs(best):
-        tuning = results.config.tuning
-        at_best = tuning is None or best.get((run.arm, tuple(run.grid[a] for a in tuning.per))) == run.grid[tuning.over]
-        if at_best and storage.is_done(study.folder, run):
-            curve = storage.read_run(study.folder, run).curves.get("accuracy/validation")
-            if curve is not None and len(curve.steps) > 1:
-                curves.setdefault(run.arm, []).append(curve)
+    curves = study.curves(runs_at_best_rate(study.experiment, results.table), "accuracy/validation")
     return Evidence(results.config, results.table, curves)
 
 
@@ -111,7 +104,8 @@ def publish(
 
 def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
     """Return on what the runs of a tier were made, and how many seconds all of them took together."""
-    runs, seconds, about = 0, 0.0, {}
+    runs, seconds = 0, 0.0
+    about: dict[str, Any] = {}
     commits = set()
     for study in studies:
         for place in study.places():
@@ -121,7 +115,7 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
                 seconds += record.get("wall_seconds", 0.0)
                 commits.add(f"{record.get('git_commit') or 'unknown'}{' (changed)' if record.get('git_dirty') else ''}")
                 about = record
-    kept = {name: about[name] for name in ("packages", "python", "processor", "system", "threads") if name in about}
+    kept = {name: about[name] for name in ABOUT if name in about}
     return {"runs": runs, "training_seconds": round(seconds), "git_commits": ", ".join(sorted(commits)), **kept}
 
 

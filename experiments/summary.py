@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.config import ExperimentConfig
-from experiments.tuning import plain, tuned_rates
+from experiments.config import Experiment, ExperimentConfig, Run
+from experiments.tuning import best_values, tuned_rates
 
 RATE = "optimizer.learning_rate"
 
@@ -31,27 +31,46 @@ class ArmSummary:
     runs: int
 
 
-def summarize(config: ExperimentConfig, table: pd.DataFrame) -> list[ArmSummary]:
-    """Return a row per arm. The best rate is the tuned one or, without tuning, that of the best validation accuracy."""
+def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame) -> list[Run]:
+    """Return the evaluation runs of every arm at its best value of the tuned axis.
+
+    Without tuning, the best learning rate is that of the highest mean validation accuracy over the evaluation seeds;
+    without several rates, all evaluation runs are returned.
+    """
+    config = experiment.config
+    tuning = config.tuning
+    if tuning:
+        best = best_values(tuned_rates(table, config))
+        runs = experiment.evaluation_runs(best)
+        return [r for r in runs if best.get((r.arm, tuple(r.grid[a] for a in tuning.per))) == r.grid[tuning.over]]
+    runs = experiment.evaluation_runs({})
+    if RATE not in config.grid:
+        return runs
+    evaluated = table[table["seed"].isin(config.seeds)]
+    means = evaluated.pivot_table(index="arm", columns=RATE, values="final_validation_accuracy", aggfunc="mean")
+    best_of = means.idxmax(axis="columns").to_dict()
+    return [run for run in runs if best_of.get(run.arm) == run.grid[RATE]]
+
+
+def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
+    """Return a row per arm, over its evaluation runs at its best rate."""
+    config = experiment.config
     steps = next((c for c in table.columns if c.startswith("steps_to_target")), None)
-    tuned = tuned_rates(table, config)
+    edges = {arm for (arm, _), tuned in tuned_rates(table, config).items() if tuned.at_edge}
+    best = runs_at_best_rate(experiment, table)
     rows = []
     for arm in config.arms:
         runs = table[table["arm"] == arm]
+        of_arm = [run for run in best if run.arm == arm]
+        rates = {run.grid[RATE] for run in of_arm} if RATE in config.grid else set()
         evaluated = runs[runs["seed"].isin(config.seeds)]
-        rate, at_edge = None, False
-        if RATE in config.grid and not runs.empty:
-            if tuned and config.tuning and config.tuning.over == RATE and (arm, ()) in tuned:
-                rate, at_edge = tuned[arm, ()].value, tuned[arm, ()].at_edge
-            elif not evaluated.empty:
-                rate = float(evaluated.groupby(RATE)["final_validation_accuracy"].mean().idxmax())
-            if rate is not None:
-                evaluated = evaluated[evaluated[RATE] == rate]
+        if rates:
+            evaluated = evaluated[evaluated[RATE].isin(rates)]
         rows.append(
             ArmSummary(
                 arm,
-                None if rate is None else float(plain(rate)),
-                at_edge,
+                rates.pop() if len(rates) == 1 else None,
+                arm in edges,
                 evaluated["seed"].nunique(),
                 _quartiles(evaluated[steps]) if steps else None,
                 _quartiles(evaluated["final_test_accuracy"]),

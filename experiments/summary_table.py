@@ -16,7 +16,7 @@ from experiments.wording import plain_number
 
 def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
     """Print one row an arm and, where the experiment makes a claim, what it comes to."""
-    rows = summarize(experiment.config, table)
+    rows = summarize(experiment, table)
     target = target_of(experiment.config)
     shown = Table(title=experiment.config.title, title_justify="left", title_style="bold")
     shown.add_column("arm", no_wrap=True)

@@ -6,20 +6,28 @@ without TensorFlow. Step is the update count; wall time runs with the seconds sp
 
 from __future__ import annotations
 
+import struct
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from experiments.config import Run, RunConfig
 from experiments.storage import Record
+
+if TYPE_CHECKING:
+    from experiments.figures import Band
 
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
 
@@ -64,6 +72,41 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     write_events(
         experiment, [_event(0, time.time(), _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], time.time()
     )
+
+
+def write_overview(
+    folder: Path, bands: Mapping[str, Mapping[str, Band]], texts: Mapping[str, str], images: Mapping[str, bytes]
+) -> None:
+    """Write the run `summary`: each arm's median and quartiles over its seeds, margin charts, texts and PNG images.
+
+    bands: metric → arm → band over the steps. texts: tag → Markdown.
+    """
+    now = time.time()
+    events, charts = [], []
+    for metric, of_arms in bands.items():
+        chart = layout_pb2.MarginChartContent()
+        for arm, band in of_arms.items():
+            tags = {name: f"{metric}/{arm}/{name}" for name in ("median", "low", "high")}
+            chart.series.add(value=tags["median"], lower=tags["low"], upper=tags["high"])
+            for i, step in enumerate(band.steps.tolist()):
+                values = {name: float(getattr(band, name)[i]) for name in tags}
+                if np.isfinite(list(values.values())).all():
+                    shown = [Summary.Value(tag=tags[name], simple_value=value) for name, value in values.items()]
+                    events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
+        charts.append(layout_pb2.Chart(title=f"{metric}: median and quartiles over seeds", margin=chart))
+    layout = layout_pb2.Layout(category=[layout_pb2.Category(title="arms, each at its best rate", chart=charts)])
+    serialized = layout.SerializeToString()
+    events.append(
+        _event(0, now, _bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [serialized]))
+    )
+    events += [_event(0, now, _bytes_value(tag, "text", [text.encode()])) for tag, text in texts.items()]
+    for tag, png in images.items():
+        width, height = struct.unpack(">II", png[16:24])
+        events.append(_event(0, now, _bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png])))
+    directory = folder / "summary"
+    directory.mkdir(exist_ok=True)
+    _remove_events(directory)
+    write_events(directory, events, now)
 
 
 def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
@@ -118,3 +161,19 @@ def _hparams_value(tag: str, data: plugin_data_pb2.HParamsPluginData) -> Summary
     value.metadata.plugin_data.content = data.SerializeToString()
     value.tensor.CopyFrom(hparams_metadata.NULL_TENSOR)
     return value
+
+
+def _bytes_value(tag: str, plugin: str, content: list[bytes]) -> Summary.Value:
+    value = Summary.Value(tag=tag)
+    value.metadata.plugin_data.plugin_name = plugin
+    value.tensor.dtype = DT_STRING
+    value.tensor.string_val.extend(content)
+    if len(content) > 1:
+        value.tensor.tensor_shape.dim.add(size=len(content))
+    return value
+
+
+def _remove_events(directory: Path) -> None:
+    """An experiment's own events are written anew after every sweep."""
+    for old in directory.glob("events.out.tfevents.*"):
+        old.unlink()

@@ -5,6 +5,8 @@ Placement is a fact of `hidden_block` alone.
 
 from __future__ import annotations
 
+from typing import Any
+
 import keras
 
 from custom_layers import BatchNormalization, NoisyBatchNormalization
@@ -39,7 +41,7 @@ def needs_bias(config: NormConfig) -> bool:
 
 def normalization(config: NormConfig, name: str) -> keras.Layer | None:
     """Build the normalization layer that the configuration names; None without one."""
-    affine = {"epsilon": config.epsilon, "center": config.center, "scale": config.scale, "name": name}
+    affine: dict[str, Any] = {"epsilon": config.epsilon, "center": config.center, "scale": config.scale, "name": name}
     match config.kind:
         case "none":
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -37,7 +38,7 @@ def reproduce(
     claims: Annotated[list[str] | None, typer.Argument(metavar="CLAIM…", help="claims to test; all by default")] = None,
     tier: Annotated[Tier, typer.Option(help="which data")] = Tier.embedded,
     out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int | None, typer.Option(min=1, help="worker processes; all cores by default")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = os.cpu_count() or 1,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
     ] = None,
@@ -50,7 +51,7 @@ def reproduce(
     from experiments.sweep import SweepError, SweepOptions
 
     experiments = _load(claims or [], tier)
-    options = SweepOptions(**({"workers": workers} if workers else {}), scheduler=scheduler, data_dir=data_dir)
+    options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = Console(highlight=False)
     try:
         if not _reproduce(console, experiments, tier, out / tier.value, options, tune, publish):
@@ -77,8 +78,7 @@ def _load(claims: list[str], tier: Tier) -> dict[str, Experiment]:
         except ConfigError as error:
             faults += error.faults
             continue
-        if experiment.config.claim:
-            experiments[name] = experiment
+        experiments[name] = experiment
     if faults:
         errors.print("\n".join(faults), style="red", markup=False)
         raise typer.Exit(2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -29,7 +30,7 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a field, such as run.steps=500")
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int | None, typer.Option(min=1, help="worker processes; all cores by default")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = os.cpu_count() or 1,
     threads: Annotated[int, typer.Option(min=1, help="threads of each worker")] = 1,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
@@ -50,7 +51,7 @@ def run(
 
     experiments = _load(configs, overrides or [])
     options = SweepOptions(
-        **({"workers": workers} if workers else {}),
+        workers=workers,
         threads=threads,
         scheduler=scheduler,
         data_dir=data_dir,
