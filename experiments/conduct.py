@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from experiments import storage
-from experiments.config import Experiment, ExperimentConfig, Run
+from experiments.config import Experiment, Run
 from experiments.results_table import results_table
 from experiments.storage import Curve
 from experiments.sweep import Place, SweepOptions, SweepPlan, plan_sweep, sweep
@@ -79,23 +78,12 @@ class Study:
         return curves
 
     def write_results(self) -> pd.DataFrame:
-        """Write `results.parquet` and the resolved configuration beside it; return the table."""
+        """Write `results.parquet` and return the table."""
         table = self.table()
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
         storage.write_atomically(self.folder / "results.parquet", buffer.getvalue())
-        resolved = json.dumps(self.experiment.config.model_dump(mode="json"), indent=1)
-        storage.write_atomically(self.folder / "experiment.json", resolved.encode())
         return table
-
-
-def read_results(folder: Path) -> tuple[ExperimentConfig, pd.DataFrame]:
-    """Read an experiment's resolved configuration and its results table; raises StorageError where one is missing."""
-    try:
-        config = ExperimentConfig.model_validate_json((folder / "experiment.json").read_text(encoding="utf-8"))
-        return config, pd.read_parquet(folder / "results.parquet")
-    except (OSError, ValueError) as error:
-        raise storage.StorageError(f"{folder}: holds no readable results ({error})") from error
 
 
 def conduct(

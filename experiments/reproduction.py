@@ -14,9 +14,9 @@ from experiments import storage
 from experiments.claims import ClaimResult, judge, judge_table
 from experiments.conduct import Study
 from experiments.config import ExperimentConfig
-from experiments.effect_figures import effect_figure
+from experiments.effect_figures import effect_figure, verdict_overview
 from experiments.figures import svg_file
-from experiments.report import AACheck, Evidence, render_report, verdict_table_markdown
+from experiments.report import AACheck, Evidence, render_report, replace_between_markers, verdict_table_markdown
 from experiments.statistics import false_support_share, interval_coverage
 from experiments.summary import runs_at_best_rate
 from experiments.tuning import best_values, tuned_rates
@@ -61,45 +61,91 @@ def evidence(study: Study, results: Results) -> Evidence:
     return Evidence(results.config, results.table, curves)
 
 
+def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
+    """Read the results tables of the claims that have one; raises StorageError where none has.
+
+    A claim over all claims has no runs, so its table is empty.
+    """
+    results, found = {}, False
+    for study in studies:
+        path, config = study.folder / "results.parquet", study.experiment.config
+        if path.exists():
+            found = True
+            results[study.experiment.name] = Results(config, _read_parquet(path))
+        elif _is_over_all(config):
+            results[study.experiment.name] = Results(config, pd.DataFrame())
+    if not found:
+        raise storage.StorageError(f"{studies[0].folder.parent}: holds no results; run scripts/reproduce.py first")
+    return results
+
+
 def write_report(
-    folder: Path,
-    tier: str,
-    judged: Sequence[ClaimResult],
-    shown: Mapping[str, Evidence],
-    provenance: Mapping[str, Any],
-    check: AACheck | None,
+    folder: Path, tier: str, studies: Sequence[Study], results: Mapping[str, Results], judged: Sequence[ClaimResult]
 ) -> Path:
-    """Write `report.html` into a tier's folder and return its path."""
-    page = render_report(judged, shown, tier=tier, provenance=provenance, aa_check=check)
+    """Write `report.html` into a tier's folder and return its path; curves are shown where the runs are at hand."""
+    shown = {
+        s.experiment.name: evidence(s, results[s.experiment.name]) for s in studies if s.experiment.name in results
+    }
+    page = render_report(
+        judged, shown, tier=tier, provenance=provenance_of(folder, studies), aa_check=aa_check(results)
+    )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 
 
 def publish(
-    documents: Path,
-    tier: str,
-    judged: Sequence[ClaimResult],
-    provenance: Mapping[str, Any],
-    results: Mapping[str, Results],
+    documents: Path, tier: str, studies: Sequence[Study], results: Mapping[str, Results], judged: Sequence[ClaimResult]
 ) -> None:
-    """Write a tier's verdict table, figures, results tables and provenance, as they are kept with the project."""
+    """Write a tier's verdicts, figures, results tables and provenance as they are kept with the project.
+
+    documents: the folder that holds `<tier>.md` and `<tier>/`, from which `scripts/report.py` can judge again.
+    """
     target = documents / tier
     target.mkdir(parents=True, exist_ok=True)
-    title = (
-        f"# Verdicts, {tier} tier\n\nWritten by `scripts/reproduce.py --tier {tier} --publish`; not edited by hand.\n\n"
-    )
-    lines = [f"* {name.replace('_', ' ')}: {_words(value)}" for name, value in provenance.items()]
-    text = title + verdict_table_markdown(judged) + "\n\n## Provenance\n\n" + "\n".join(lines) + "\n"
-    storage.write_atomically(target / "verdicts.md", text.encode())
+    about = provenance_of(target, studies)
+    storage.write_atomically(target / "provenance.json", (json.dumps(about, indent=1) + "\n").encode())
+    for name, of_claim in results.items():
+        if not of_claim.table.empty:
+            (target / name).mkdir(exist_ok=True)
+            of_claim.table.to_parquet(target / name / "results.parquet", index=False, compression="zstd")
     for result in judged:
         if any(part.effects for part in result.parts):
-            name = f"{tier}-{result.id}"
-            storage.write_atomically(target / f"{result.id}.svg", svg_file(effect_figure(result), name).encode())
-    for name, of_claim in results.items():
-        (target / "tables" / name).mkdir(parents=True, exist_ok=True)
-        of_claim.table.to_parquet(target / "tables" / name / "results.parquet", index=False, compression="zstd")
-        resolved = json.dumps(of_claim.config.model_dump(mode="json"), indent=1)
-        (target / "tables" / name / "experiment.json").write_text(resolved + "\n", encoding="utf-8")
+            picture = svg_file(effect_figure(result), f"{tier}-{result.id}")
+            storage.write_atomically(target / result.id / "effect.svg", picture.encode())
+    storage.write_atomically(target / "overview.svg", svg_file(verdict_overview(judged), f"{tier}-overview").encode())
+    storage.write_atomically(documents / f"{tier}.md", results_page(tier, judged, about).encode())
+
+
+def renew_readme(readme: Path, tier: str, judged: Sequence[ClaimResult]) -> None:
+    """Put a tier's verdicts between the README's markers."""
+    table = verdict_table_markdown(judged, link=f"docs/results/{tier}.md")
+    text = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", table)
+    storage.write_atomically(readme, text.encode())
+
+
+def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[str, Any]) -> str:
+    """Return the Markdown page of a tier's verdicts."""
+    lines = [
+        f"# Verdicts, {tier} tier",
+        "",
+        f"Written by `scripts/reproduce.py --tier {tier} --publish`, not by hand. "
+        f"`scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in `{tier}/` again.",
+        "",
+        verdict_table_markdown(judged),
+        "",
+        f"![Every effect against its margin]({tier}/overview.svg)",
+        "",
+        "## Provenance",
+        "",
+        *(f"* {name.replace('_', ' ')}: {_words(value)}" for name, value in provenance.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def provenance_of(folder: Path, studies: Sequence[Study]) -> dict[str, Any]:
+    """Return a tier's provenance, from its runs or, where these are not at hand, as it was published."""
+    published = folder / "provenance.json"
+    return gather_provenance(studies) or (json.loads(published.read_bytes()) if published.exists() else {})
 
 
 def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
@@ -108,19 +154,28 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
     about: dict[str, Any] = {}
     commits = set()
     for study in studies:
-        for place in study.places():
+        for place in study.places() if study.folder.is_dir() else ():
             record = storage.read_provenance(place.experiment, place.run)
             if record is not None:
                 runs += 1
                 seconds += record.get("wall_seconds", 0.0)
                 commits.add(f"{record.get('git_commit') or 'unknown'}{' (changed)' if record.get('git_dirty') else ''}")
                 about = record
+    if not runs:
+        return {}
     kept = {name: about[name] for name in ABOUT if name in about}
     return {"runs": runs, "training_seconds": round(seconds), "git_commits": ", ".join(sorted(commits)), **kept}
 
 
 def _is_over_all(config: ExperimentConfig) -> bool:
     return config.claim is not None and config.claim.kind == "over_all_claims"
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise storage.StorageError(f"{path}: cannot be read ({error})") from error
 
 
 def _words(value: Any) -> str:

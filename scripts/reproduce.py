@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import os
 import time
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from experiments.config import Experiment
-from experiments.loading import load_experiment
+from experiments.tiers import Tier, load_claims
 from experiments.yaml_source import ConfigError
 
 INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent.parent
+README_TIER = Tier.mnist
 
-
-class Tier(StrEnum):
-    """embedded: data that come with a package, in minutes. mnist: MNIST through TensorFlow Datasets."""
-
-    embedded = "embedded"
-    mnist = "mnist"
-
-
-FOLDERS = {Tier.embedded: PROJECT / "configs" / "claims", Tier.mnist: PROJECT / "configs" / "mnist"}
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -50,7 +40,11 @@ def reproduce(
     from experiments.storage import StorageError
     from experiments.sweep import SweepError, SweepOptions
 
-    experiments = _load(claims or [], tier)
+    try:
+        experiments = load_claims(claims or [], tier)
+    except ConfigError as error:
+        errors.print("\n".join(error.faults), style="red", markup=False)
+        raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = Console(highlight=False)
     try:
@@ -62,27 +56,6 @@ def reproduce(
     except (SweepError, StorageError) as error:
         errors.print(f"error: {error}", style="red", markup=False)
         raise typer.Exit(1) from None
-
-
-def _load(claims: list[str], tier: Tier) -> dict[str, Experiment]:
-    known = sorted(
-        path.stem for path in FOLDERS[tier].glob("*.yaml") if "claim:" in path.read_text() or tier == Tier.mnist
-    )
-    if unknown := [claim for claim in claims if claim not in known]:
-        errors.print(f"no such claim: {', '.join(unknown)}; there are: {', '.join(known)}", style="red", markup=False)
-        raise typer.Exit(2)
-    experiments, faults = {}, []
-    for name in claims or known:
-        try:
-            experiment = load_experiment(FOLDERS[tier] / f"{name}.yaml")
-        except ConfigError as error:
-            faults += error.faults
-            continue
-        experiments[name] = experiment
-    if faults:
-        errors.print("\n".join(faults), style="red", markup=False)
-        raise typer.Exit(2)
-    return experiments
 
 
 def _reproduce(
@@ -109,42 +82,19 @@ def _reproduce(
         _print_tuning(console, experiments, tables)
         return not progress.failed
 
-    import pandas as pd
-
     from experiments import reproduction
+    from experiments.verdict_table import print_verdicts
 
-    results = {
-        name: reproduction.Results(experiment.config, tables.get(name, pd.DataFrame()))
-        for name, experiment in experiments.items()
-    }
+    results = reproduction.read_tables([Study(experiment, folder / name) for name, experiment in experiments.items()])
     judged = reproduction.judge_all(results)
-    provenance = reproduction.gather_provenance(studies)
-    shown = {study.experiment.name: reproduction.evidence(study, results[study.experiment.name]) for study in studies}
-    check = reproduction.aa_check(results)
-    report = reproduction.write_report(folder, tier.value, judged, shown, provenance, check)
-    _print_verdicts(console, judged)
+    print_verdicts(console, judged)
+    report = reproduction.write_report(folder, tier.value, studies, results, judged)
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if publish:
-        reproduction.publish(PROJECT / "docs" / "results", tier.value, judged, provenance, results)
+        reproduction.publish(PROJECT / "docs" / "results", tier.value, studies, results, judged)
+        if tier is README_TIER:
+            reproduction.renew_readme(PROJECT / "README.md", tier.value, judged)
     return not progress.failed
-
-
-def _print_verdicts(console: Console, judged: list[Any]) -> None:
-    from experiments import wording
-
-    table = Table(title=wording.headline(judged), title_justify="left", title_style="bold")
-    table.add_column("claim", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("effect [95 % interval]")
-    table.add_column("margin", no_wrap=True)
-    colours = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
-    for result in judged:
-        parts = [part for part in result.parts if part.config.decides]
-        effects = [wording.effect_or_reason(part) for part in parts] or [result.reason]
-        margins = [wording.format_margin(part.config) for part in parts]
-        verdict = f"[{colours[result.verdict]}]{wording.verdict_words(result.verdict)}[/]"
-        table.add_row(result.id, verdict, "\n".join(effects), "\n".join(margins))
-    console.print(table)
 
 
 def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: Any) -> None:

@@ -1,0 +1,49 @@
+"""Judge finished claims again from their `results.parquet` and YAML alone: no training, no TensorFlow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from experiments.tiers import Tier, load_claims
+from experiments.yaml_source import ConfigError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    tier: Annotated[Tier, typer.Option(help="which data the claims were tested on")] = Tier.embedded,
+    results: Annotated[
+        Path | None, typer.Option(help="folder of the tier's results; runs/<tier> by default, or docs/results/<tier>")
+    ] = None,
+) -> None:
+    """Print the verdicts of a tier's finished claims and write its report.html."""
+    from experiments import reproduction
+    from experiments.conduct import Study
+    from experiments.storage import StorageError
+    from experiments.verdict_table import print_verdicts
+
+    folder = results or Path("runs") / tier.value
+    try:
+        experiments = load_claims([], tier)
+        studies = [Study(experiment, folder / name) for name, experiment in experiments.items()]
+        finished = reproduction.read_tables(studies)
+        judged = reproduction.judge_all(finished)
+        print_verdicts(Console(highlight=False), judged)
+        written = reproduction.write_report(folder, tier.value, studies, finished, judged)
+    except ConfigError as error:
+        errors.print("\n".join(error.faults), style="red", markup=False)
+        raise typer.Exit(2) from None
+    except StorageError as error:
+        errors.print(f"error: {error}", style="red", markup=False)
+        raise typer.Exit(1) from None
+    print(f"Report: {written}")
+
+
+if __name__ == "__main__":
+    app()
