@@ -41,7 +41,7 @@ class Evaluated:
 
 
 class Diverged(Exception):  # noqa: N818  an outcome, not an error
-    """The loss was not finite or exceeded 1,000 times its start. `step`: after which update."""
+    """The loss was not finite or exceeded 1,000 times its start. `step`: the update whose batch showed it."""
 
     def __init__(self, step: int):
         super().__init__(f"diverged at step {step}")
@@ -94,20 +94,19 @@ class Program:
         validation, test = _in_batches(split.validation), _in_batches(split.test)
         training = _in_batches(split.train[:EVALUATION_BATCH])
         probed = split.train[: config.probe_examples]
-        seconds, limit, first_losses = 0.0, np.inf, np.zeros(0)
+        seconds, limit = 0.0, np.inf
         for step in range(0, config.steps + 1, config.evaluate_every):
             metrics: dict[str, float] = {}
             if step > 0:
                 started = time.perf_counter()
                 losses = self.take_steps(order[step - config.evaluate_every : step]).numpy()
-                seconds += time.perf_counter() - started
+                before, seconds = seconds, seconds + time.perf_counter() - started
                 if step == config.evaluate_every:
                     limit = DIVERGED * losses[0]
-                outside = np.flatnonzero(~(losses <= limit))
+                outside = np.flatnonzero(~(np.isfinite(losses) & (losses <= limit)))
                 if len(outside):
                     raise Diverged(step - config.evaluate_every + int(outside[0]) + 1)
                 metrics["loss/train"] = float(losses.mean())
-                first_losses = losses
             metrics |= self._mean_loss_and_accuracy(validation, "validation")
             if not np.isfinite(metrics["loss/validation"]):
                 raise Diverged(step)
@@ -121,11 +120,11 @@ class Program:
                 measured = self._probe(probed)
                 metrics |= self.probes.metrics({name: value.numpy() for name, value in measured.items()})
             if "step_loss" in config.probes and step > 0:
-                yield from (
-                    Evaluated(step - config.evaluate_every + i, {"loss/step": float(loss)}, seconds)
-                    for i, loss in enumerate(first_losses, start=1)
-                    if step - config.evaluate_every + i <= FIRST_STEPS
-                )
+                times = np.linspace(before, seconds, len(losses) + 1)[1:]  # so that seconds per step stay true
+                start = step - config.evaluate_every + 1
+                for i, (loss, at) in enumerate(zip(losses, times, strict=True), start):
+                    if i <= FIRST_STEPS:
+                        yield Evaluated(i, {"loss/step": float(loss)}, float(at))
             yield Evaluated(step, metrics, seconds)
 
     def _mean_loss_and_accuracy(self, batches: np.ndarray, part: str) -> dict[str, float]:
@@ -146,9 +145,7 @@ class Program:
                     metrics[f"corrupted/{statistics}/{name}"] = float(accuracy)
         if "recomputed_statistics" in probes:
             moving = [v.numpy() for v in self.network.non_trainable_variables]
-            recompute_statistics(
-                self.network, [self._examples(batch)[0] for batch in np.maximum(_in_batches(train), 0)]
-            )
+            recompute_statistics(self.network, [self._examples(batch[batch >= 0])[0] for batch in _in_batches(train)])
             metrics["accuracy/test_recomputed"] = float(self.evaluate(test)[1])
             for variable, value in zip(self.network.non_trainable_variables, moving, strict=True):
                 variable.assign(value)

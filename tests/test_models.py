@@ -1,3 +1,4 @@
+import itertools
 from typing import Any
 
 import keras
@@ -82,7 +83,7 @@ def test_the_order_of_layers(kind: str, before: list[str], after: list[str], fie
     assert [layer.name for layer in model.layers] == [*before, *order, *after]
     # a chain: what each layer takes is what the one before it gives
     chain = model.layers[: -1 if kind == "rnn" else None]  # where the last row is picked in between
-    for earlier, later in zip(chain, chain[1:], strict=False):
+    for earlier, later in itertools.pairwise(chain):
         assert later.input is earlier.output
 
 
