@@ -6,6 +6,7 @@ without TensorFlow. Step is the update count; wall time runs with the seconds sp
 
 from __future__ import annotations
 
+import shutil
 import struct
 import time
 from collections import defaultdict
@@ -69,44 +70,41 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=tag) for tag in SHOWN_METRICS]
     about = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics, time_created_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(experiment=about, version=hparams_metadata.PLUGIN_DATA_VERSION)
-    write_events(
-        experiment, [_event(0, time.time(), _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], time.time()
-    )
+    for old in experiment.glob("events.out.tfevents.*"):
+        old.unlink()
+    now = time.time()
+    write_events(experiment, [_event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
 
 
 def write_overview(
     folder: Path, bands: Mapping[str, Mapping[str, Band]], texts: Mapping[str, str], images: Mapping[str, bytes]
 ) -> None:
-    """Write the run `summary`: each arm's median and quartiles over its seeds, margin charts, texts and PNG images.
+    """Write the runs `summary/<arm>`: median and quartiles over seeds, with margin charts, texts and PNG images.
 
-    bands: metric → arm → band over the steps. texts: tag → Markdown.
+    bands: metric → arm → band over the steps. texts: tag → Markdown. An older summary is replaced.
     """
-    now = time.time()
-    events, charts = [], []
-    for metric, of_arms in bands.items():
-        chart = layout_pb2.MarginChartContent()
-        for arm, band in of_arms.items():
-            tags = {name: f"{metric}/{arm}/{name}" for name in ("median", "low", "high")}
-            chart.series.add(value=tags["median"], lower=tags["low"], upper=tags["high"])
-            for i, step in enumerate(band.steps.tolist()):
-                values = {name: float(getattr(band, name)[i]) for name in tags}
-                if np.isfinite(list(values.values())).all():
-                    shown = [Summary.Value(tag=tags[name], simple_value=value) for name, value in values.items()]
-                    events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
-        charts.append(layout_pb2.Chart(title=f"{metric}: median and quartiles over seeds", margin=chart))
-    layout = layout_pb2.Layout(category=[layout_pb2.Category(title="arms, each at its best rate", chart=charts)])
-    serialized = layout.SerializeToString()
-    events.append(
-        _event(0, now, _bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [serialized]))
-    )
-    events += [_event(0, now, _bytes_value(tag, "text", [text.encode()])) for tag, text in texts.items()]
+    now, overview = time.time(), folder / "summary"
+    shutil.rmtree(overview, ignore_errors=True)
+    overview.mkdir()
+    for arm in dict.fromkeys(arm for of_arms in bands.values() for arm in of_arms):
+        (overview / arm).mkdir()
+        of_arm = {metric: of_arms[arm] for metric, of_arms in bands.items() if arm in of_arms}
+        write_events(overview / arm, _band_events(of_arm, now), now)
+    charts = []
+    for metric in bands:
+        series = layout_pb2.MarginChartContent.Series(
+            value=f"{metric}/median", lower=f"{metric}/low", upper=f"{metric}/high"
+        )
+        margin = layout_pb2.MarginChartContent(series=[series])
+        charts.append(layout_pb2.Chart(title=f"{metric}, median and quartiles over seeds", margin=margin))
+    category = layout_pb2.Category(title="every arm at its best learning rate", chart=charts)
+    layout = layout_pb2.Layout(category=[category]).SerializeToString()
+    values = [_bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])]
+    values += [_bytes_value(tag, "text", [text.encode()]) for tag, text in texts.items()]
     for tag, png in images.items():
         width, height = struct.unpack(">II", png[16:24])
-        events.append(_event(0, now, _bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png])))
-    directory = folder / "summary"
-    directory.mkdir(exist_ok=True)
-    _remove_events(directory)
-    write_events(directory, events, now)
+        values.append(_bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png]))
+    write_events(overview, [_event(0, now, value) for value in values], now)
 
 
 def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
@@ -117,6 +115,18 @@ def write_events(directory: Path, events: Iterable[Event], started: float) -> No
         for event in events:
             writer.write(event.SerializeToString())
         writer.flush()
+
+
+def _band_events(bands: Mapping[str, Band], now: float) -> list[Event]:
+    """One event a step and metric, where the median and both quartiles are finite."""
+    events = []
+    for metric, band in bands.items():
+        for i, step in enumerate(band.steps.tolist()):
+            values = {name: float(getattr(band, name)[i]) for name in ("median", "low", "high")}
+            if np.isfinite(list(values.values())).all():
+                shown = [Summary.Value(tag=f"{metric}/{name}", simple_value=value) for name, value in values.items()]
+                events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
+    return events
 
 
 def _event(step: int, wall_time: float, value: Summary.Value) -> Event:
@@ -171,9 +181,3 @@ def _bytes_value(tag: str, plugin: str, content: list[bytes]) -> Summary.Value:
     if len(content) > 1:
         value.tensor.tensor_shape.dim.add(size=len(content))
     return value
-
-
-def _remove_events(directory: Path) -> None:
-    """An experiment's own events are written anew after every sweep."""
-    for old in directory.glob("events.out.tfevents.*"):
-        old.unlink()

@@ -121,7 +121,8 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     for study in studies:
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
-        console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}\n", soft_wrap=True)
+        console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}/summary", soft_wrap=True)
+        console.print(f"             (the arms side by side; --logdir {study.folder} for every run)\n", soft_wrap=True)
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
         errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
