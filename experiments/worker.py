@@ -30,7 +30,7 @@ _programs: dict[str, Program] = {}
 def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenance: dict[str, Any]) -> Record:
     """Train a run and return its record; an exception becomes a record with status `failed` and its traceback."""
     with _one_at_a_time:
-        _start_tensorflow(threads)
+        start_tensorflow(threads)
         from experiments.program import Diverged
 
         started = time.time()
@@ -83,7 +83,7 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
 
 
 @functools.cache
-def _start_tensorflow(threads: int) -> None:
+def start_tensorflow(threads: int) -> None:
     """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _quiet_stderr():

@@ -1,0 +1,46 @@
+"""Measure what the suite costs, and what it saves, on this machine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+Json = Annotated[bool, typer.Option("--json", help="print the figures as JSON")]
+
+
+@app.command()
+def step(
+    rounds: Annotated[int, typer.Option(min=1, help="measurements of each contestant, taken in turn")] = 15,
+    threads: Annotated[int, typer.Option(min=1, help="threads, as many as a sweep's worker has")] = 1,
+    only: Annotated[str, typer.Option(help="cases whose name contains this")] = "",
+    as_json: Json = False,
+) -> None:
+    """Time a training step by kind of network: with XLA, without, under `model.fit` and in a loop by hand."""
+    from experiments.worker import start_tensorflow
+
+    start_tensorflow(threads)
+    from experiments import step_benchmark
+
+    figures: dict[str, dict[str, float]] = {}
+    for case in step_benchmark.CASES:
+        if only in case.name:
+            figures[case.name] = step_benchmark.measure_case(case, rounds)
+    extras = step_benchmark.measure_extras(rounds) if only in "probes" else {}
+    if as_json:
+        print(json.dumps({"milliseconds_per_step": figures, "seconds_per_run": extras}, indent=2))
+        return
+    console = Console(highlight=False)
+    for name, milliseconds in figures.items():
+        table = Table("contestant", "ms a step", "× ours with XLA", title=name)
+        for contestant, value in milliseconds.items():
+            table.add_row(contestant, f"{value:.3f}", f"{value / milliseconds['ours with XLA']:.2f}")
+        console.print(table)
+    if extras:
+        bare, probed = extras.values()
+        console.print(f"Probes and TensorBoard cost {100 * (probed / bare - 1):.1f} % of a run ({bare:.3f} s bare).")
