@@ -19,6 +19,7 @@ from experiments.config import Experiment, ExperimentConfig, RunConfig
 from experiments.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
+OVERVIEW = "summary"  # beside the arms' folders, see `tensorboard.write_overview`
 Fault = tuple[Key, str]  # the field and what is wrong with it
 _EXPECTED = {
     "tuple_type": "expected a list, such as [1, 2]",
@@ -171,6 +172,8 @@ def _check_references(config: ExperimentConfig, source: Source, faults: list[str
     for name in config.arms:
         if not name or any(c in name for c in "/\\=") or name.startswith("."):
             fault(("arms", name), f"{name!r} cannot be the name of a folder; leave out / \\ = and a leading dot")
+        if name == OVERVIEW:
+            fault(("arms", name), f"{name!r} is the folder of the whole experiment's summary; choose another name")
     for axis, values in config.grid.items():
         if not values:
             fault(("grid", axis), "give at least one value")

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from experiments.config import Run, RunConfig
 
 Status = Literal["finished", "diverged", "failed"]
+WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
 NO_CURVE_STEPS, NO_CURVE_VALUES = np.zeros(0, np.int64), np.zeros(0)
 
 
@@ -137,14 +138,14 @@ def read_run(experiment: Path, run: Run) -> Record:
     try:
         if about is None:
             raise FileNotFoundError("no run.json")
-        table = pq.ParquetFile(directory / "curves.parquet").read()
-    except (OSError, pa.ArrowInvalid) as error:
+        curves = _curves(pq.ParquetFile(directory / "curves.parquet").read())
+    except (OSError, ValueError, KeyError) as error:
         raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
     seconds = Curve(np.asarray(about["seconds"]["steps"], np.int64), np.asarray(about["seconds"]["values"], float))
     return Record(
         run.config,
         about["status"],
-        _curves(table),
+        curves,
         about["diverged_at"],
         about["error"],
         seconds,
@@ -193,6 +194,8 @@ def write_atomically(path: Path, content: bytes) -> None:
 def _about(directory: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = json.loads((directory / "run.json").read_bytes())
+        if not isinstance(about, dict) or not about.keys() >= WRITTEN:
+            raise ValueError("parts are missing")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
@@ -235,6 +238,9 @@ def _sync(path: Path) -> None:
 
 
 def _short(value: Any) -> str:
+    """A grid value as part of a path: equal only for equal values."""
     if isinstance(value, (tuple, list)):
         return "x".join(map(_short, value))
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    return str(value).replace("/", "-")

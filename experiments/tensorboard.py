@@ -135,7 +135,9 @@ def _event(step: int, wall_time: float, value: Summary.Value) -> Event:
 
 def _hparams(run: Run) -> dict[str, str | float]:
     """Arm and grid values: what differs between the trials of an experiment."""
-    values = {axis.rpartition(".")[2]: value for axis, value in run.grid.items()}
+    short = {axis: axis.rpartition(".")[2] for axis in run.grid}
+    ambiguous = {name for name in short.values() if list(short.values()).count(name) > 1}
+    values = {axis if short[axis] in ambiguous else short[axis]: value for axis, value in run.grid.items()}
     return {"arm": run.arm} | {
         name: float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
         for name, value in values.items()
