@@ -8,6 +8,7 @@ by m/(m−1) for inference, section 3.1); ε is 1e-3; `momentum` is the share of
 import math
 import operator
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import keras
@@ -251,7 +252,7 @@ def _checked_axis(axis: int | Sequence[int]) -> int | tuple[int, ...]:
 
 
 def _check_between(name: str, value: Any, low: float, high: float, otherwise: str = "") -> None:
-    if isinstance(value, bool | str) or not low <= float(value) <= high:
+    if not isinstance(value, Real) or isinstance(value, bool) or not low <= float(value) <= high:
         raise ValueError(f"{name}: must be a number from {low} to {high}{otherwise}, got {value!r}")
 
 

@@ -103,28 +103,41 @@ def normalize(
     while the sums inside ∂l/∂x go over all replicas, as the statistics did. Since the moments are ordinary functions
     of x, the gradient can itself be differentiated.
     """
-    count, mean, variance = batch
-    r = tf.math.rsqrt(variance + epsilon)
 
     @tf.custom_gradient
     def with_gradient(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            x_hat = (x - mean) * r
-            # A masked NaN reaches no sum as long as nothing downstream looked at it, that is, dy is 0 there.
-            product = dy * x_hat if mask is None else tf.math.multiply_no_nan(x_hat, dy)
-            d_beta = tf.reduce_sum(dy, axes, keepdims=True)
-            d_gamma = tf.reduce_sum(product, axes, keepdims=True)
-            sum_beta, sum_gamma = (d_beta, d_gamma) if replica_sum is None else map(replica_sum, (d_beta, d_gamma))
-            share = tf.math.reciprocal_no_nan(count)  # 1 / m
-            through_moments = sum_beta * share + x_hat * (sum_gamma * share)
-            if mask is not None:
-                through_moments = tf.where(mask, through_moments, 0)
-            dx = (dy - through_moments) * (gamma * r)
-            return dx, _sum_like(d_gamma, gamma), _sum_like(d_beta, beta)
+            return gradients(dy, x, gamma, beta, batch, epsilon, axes, mask, replica_sum)
 
-        return affine(x, mean, variance, gamma, beta, epsilon), backward
+        return affine(x, batch.mean, batch.variance, gamma, beta, epsilon), backward
 
     return with_gradient(x, gamma, beta)
+
+
+def gradients(
+    dy: tf.Tensor,
+    x: tf.Tensor,
+    gamma: tf.Tensor,
+    beta: tf.Tensor,
+    batch: Moments,
+    epsilon: float,
+    axes: Sequence[int],
+    mask: tf.Tensor | None = None,
+    replica_sum: Sum | None = None,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """∂l/∂x, ∂l/∂γ and ∂l/∂β by the equations of the module docstring; arguments as for `normalize`."""
+    r = tf.math.rsqrt(batch.variance + epsilon)
+    x_hat = (x - batch.mean) * r
+    # A masked NaN reaches no sum as long as nothing downstream looked at it, that is, dy is 0 there.
+    product = dy * x_hat if mask is None else tf.math.multiply_no_nan(x_hat, dy)
+    d_beta = tf.reduce_sum(dy, axes, keepdims=True)
+    d_gamma = tf.reduce_sum(product, axes, keepdims=True)
+    sum_beta, sum_gamma = (d_beta, d_gamma) if replica_sum is None else map(replica_sum, (d_beta, d_gamma))
+    share = tf.math.reciprocal_no_nan(batch.count)  # 1 / m
+    through_moments = sum_beta * share + x_hat * (sum_gamma * share)
+    if mask is not None:
+        through_moments = tf.where(mask, through_moments, 0)
+    return (dy - through_moments) * (gamma * r), _sum_like(d_gamma, gamma), _sum_like(d_beta, beta)
 
 
 def _positions(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:

@@ -6,14 +6,18 @@ Bessel's correction m/(m−1), has its own gradient (FusedBatchNormGradV3, the e
 apart again. The choice is measured: docs/decisions/0002-the-layer-and-its-kernels.md.
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
+from custom_layers import equations
 from custom_layers.equations import Moments
 
 # Measured on two cores, float32; below these sizes the plain operations are as fast or faster.
 FEWEST_ELEMENTS = {"one thread": 8_000, "threads": 80_000}  # starting oneDNN's threads costs about 0.2 ms
 MOST_CHANNELS_IN_INFERENCE = 128
+LARGEST_SUM = 2.0**26  # of a channel in its standard deviations, up to which float32 adds up well in sequence
 
 
 def prefers_fused(x: tf.Tensor, axes: tuple[int, ...], training: bool) -> bool:
@@ -34,22 +38,53 @@ def in_xla() -> bool:
 
 
 def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, Moments]:
-    """Normalized x and its moments, all axes but γ's reduced. γ, β and the moments have the shape of the channels."""
+    """Normalized x and its moments, all axes but γ's reduced. γ, β and the moments: (channels,).
+
+    The kernel adds up in sequence, so that a mean of many deviations drowns the deviations. Such a batch, rare as it
+    is, is computed a second time by the plain operations, which add up in blocks.
+    """
     channels = gamma.shape.num_elements()
-    inner = x.shape[1 : len(x.shape) - len(gamma.shape)].num_elements()
-    flat = tf.reshape(x, [-1, inner, 1, channels] if inner else [1, -1, 1, channels])  # rows kept apart where possible
-    y, mean, corrected, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=flat,
-        scale=tf.reshape(gamma, [channels]),
-        offset=tf.reshape(beta, [channels]),
-        mean=[],
-        variance=[],
-        epsilon=epsilon,
-        is_training=True,
-    )
+    axes = tuple(range(len(x.shape) - len(gamma.shape)))
+    inner = x.shape[1 : len(axes)].num_elements()
+    rows = [-1, inner, 1, channels] if inner else [1, -1, 1, channels]  # apart where possible: faster
     count = tf.cast(tf.size(x) // channels, x.dtype)
-    variance = corrected * (tf.maximum(count - 1, 1) / count)  # the kernel divides by max(m − 1, 1)
-    return tf.reshape(y, tf.shape(x)), Moments(count, mean, variance)
+
+    @tf.custom_gradient
+    def with_gradient(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tuple, Callable]:
+        options = {"epsilon": epsilon, "is_training": True}
+        flat, scale = tf.reshape(x, rows), tf.reshape(gamma, [channels])
+        y, mean, corrected, *saved = tf.raw_ops.FusedBatchNormV3(
+            x=flat, scale=scale, offset=tf.reshape(beta, [channels]), mean=[], variance=[], **options
+        )
+        variance = corrected * (tf.maximum(count - 1, 1) / count)  # the kernel divides by max(m − 1, 1)
+        accurate = tf.reduce_all(tf.abs(mean) * count <= LARGEST_SUM * tf.sqrt(variance + epsilon))
+
+        def plain() -> tuple[tf.Tensor, ...]:
+            batch = equations.moments(x, axes)
+            y = equations.affine(x, batch.mean, batch.variance, gamma, beta, epsilon)
+            return y, tf.reshape(batch.mean, gamma.shape), tf.reshape(batch.variance, gamma.shape)
+
+        def fused() -> tuple[tf.Tensor, ...]:
+            return tf.reshape(y, tf.shape(x)), tf.reshape(mean, gamma.shape), tf.reshape(variance, gamma.shape)
+
+        def backward(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            def fused_gradient() -> tuple[tf.Tensor, ...]:
+                spaces = {f"reserve_space_{number}": space for number, space in enumerate(saved, 1)}
+                dx, d_gamma, d_beta, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                    y_backprop=tf.reshape(dy, rows), x=flat, scale=scale, **spaces, **options
+                )
+                return tf.reshape(dx, tf.shape(x)), tf.reshape(d_gamma, gamma.shape), tf.reshape(d_beta, gamma.shape)
+
+            def plain_gradient() -> tuple[tf.Tensor, ...]:
+                batch = equations.moments(x, axes)
+                return equations.gradients(dy, x, gamma, beta, batch, epsilon, axes)
+
+            return tf.cond(accurate, fused_gradient, plain_gradient)
+
+        return tf.cond(accurate, fused, plain), backward
+
+    y, mean, variance = with_gradient(x, gamma, beta)
+    return tf.ensure_shape(y, x.shape), Moments(count, mean, variance)
 
 
 def fused_inference(

@@ -41,8 +41,7 @@ def split_rows(x: tf.Tensor, mask: tf.Tensor | None, size: int) -> tuple[tf.Tens
     if rows is None or rows % size:
         lacking = -tf.shape(x)[0] % size
         padding = [[0, lacking]] + [[0, 0]] * (len(x.shape) - 1)
-        if mask is None:
-            mask = tf.ones([*tf.unstack(tf.shape(x))[:-1], 1], tf.bool)
+        mask = tf.ones_like(x, tf.bool) if mask is None else mask
         x, mask = tf.pad(x, padding), tf.pad(mask, padding)
     return _grouped(x, size), None if mask is None else _grouped(mask, size)
 

@@ -1,0 +1,118 @@
+"""When the fused kernel is used, and that it computes what the equations do."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from custom_layers import BatchNormalization, equations, kernels
+
+EPSILON = 1e-3
+
+
+def batch(*shape, seed=0, mean=1.0):
+    return (np.random.default_rng(seed).normal(size=shape) + mean).astype(np.float32)
+
+
+def operations(graph):
+    """Types of all operations, those of the functions it calls included."""
+    definition = graph.as_graph_def()
+    bodies = [definition.node, *(function.node_def for function in definition.library.function)]
+    return {node.op for body in bodies for node in body}
+
+
+def traced(shape, jit, axis=-1, **call):
+    layer = BatchNormalization(axis=axis)
+    layer.build(shape)
+    step = tf.function(lambda x: layer(x, **call), jit_compile=jit)
+    return operations(step.get_concrete_function(tf.TensorSpec(shape)).graph)
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "fused"),
+    [
+        ((64, 28, 28, 32), {}, True),
+        ((None, 28, 28, 32), {}, True),
+        ((256, 1024), {}, True),
+        ((60, 100), {}, False),  # too small
+        ((64, 32, 28, 28), {"axis": 1}, False),  # the kernel wants the channels last
+        ((64, 28, 28, 32), {"training": False}, True),
+        ((256, 1024), {"training": False}, False),  # many channels: plain inference is faster
+        ((64, 28, 28, 32), {"jit": True}, False),  # XLA takes the kernel apart
+    ],
+    ids=str,
+)
+def test_kernel_is_used_where_it_was_measured_to_be_faster(shape, options, fused):
+    found = traced(shape, **{"jit": False, "training": True, **options})
+    assert ("FusedBatchNormV3" in found) == fused
+
+
+def test_xla_is_seen_from_loops_and_nested_functions():
+    seen = {}
+
+    @tf.function
+    def nested(name):
+        seen[name] = kernels.in_xla()
+
+    def outer(name):
+        nested(name)
+        tf.while_loop(lambda i: i < 1, lambda i: (seen.setdefault(f"{name} loop", kernels.in_xla()), (i + 1,))[1], (0,))
+
+    for jit, name in ((True, "xla"), (False, "graph")):
+        tf.function(lambda name=name: outer(name), jit_compile=jit)()
+    assert seen == {"xla": True, "xla loop": True, "graph": False, "graph loop": False}
+    assert not kernels.in_xla()
+
+
+@pytest.mark.parametrize("largest_sum", [kernels.LARGEST_SUM, 0.0])  # with 0 every batch goes the plain way after all
+@pytest.mark.parametrize("shape", [(7, 5), (6, 4, 3), (4, 5, 6, 3), (2, 3, 4, 3, 2), (1, 4)], ids=str)
+def test_kernel_and_equations_agree(shape, largest_sum, monkeypatch):
+    monkeypatch.setattr(kernels, "LARGEST_SUM", largest_sum)
+    x, dy = batch(*shape), batch(*shape, seed=1)
+    gamma, beta = batch(shape[-1], seed=2), batch(shape[-1], seed=3)
+    axes = tuple(range(len(shape) - 1))
+
+    def plain(x, gamma, beta):
+        moments = equations.moments(x, axes)
+        return equations.normalize(x, gamma, beta, moments, EPSILON, axes), moments
+
+    def fused(x, gamma, beta):
+        return kernels.fused_training(x, gamma, beta, EPSILON)
+
+    @tf.function
+    def step(normalize, *arguments):
+        with tf.GradientTape() as tape:
+            tape.watch(arguments)
+            y, moments = normalize(*arguments)
+        return y, *tape.gradient(y, arguments, output_gradients=dy), moments.count, moments.mean, moments.variance
+
+    arguments = [tf.constant(a) for a in (x, gamma, beta)]
+    for one, other in zip(step(plain, *arguments), step(fused, *arguments), strict=True):
+        np.testing.assert_allclose(np.ravel(one), np.ravel(other), rtol=1e-4, atol=1e-4)
+
+
+def test_variance_of_the_kernel_is_the_biased_one():
+    x = np.float32([[1.0, 2.0], [3.0, 6.0]])
+    _, moments = kernels.fused_training(tf.constant(x), tf.ones(2), tf.zeros(2), EPSILON)
+    np.testing.assert_allclose(moments.variance, [1.0, 4.0], rtol=1e-6)  # Bessel's would be 2 and 8
+
+
+def test_a_mean_that_drowns_the_deviations_is_not_left_to_the_kernel():
+    x = batch(60, 32, 32, 4, mean=1e5)
+    _, moments = kernels.fused_training(tf.constant(x), tf.ones(4), tf.zeros(4), EPSILON)
+    np.testing.assert_allclose(
+        moments.variance, equations.moments(tf.constant(x), (0, 1, 2)).variance[0, 0, 0], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (4, 5, 6, 3)], ids=str)
+def test_kernel_and_equations_agree_in_inference(shape):
+    x, dy = tf.constant(batch(*shape)), batch(*shape, seed=1)
+    arguments = [tf.constant(np.abs(batch(shape[-1], seed=seed))) for seed in range(2, 6)]
+    results = []
+    for infer in (equations.affine, kernels.fused_inference):
+        with tf.GradientTape() as tape:
+            tape.watch([x, *arguments])
+            y = infer(x, *arguments, EPSILON)
+        results.append([y, *tape.gradient(y, [x, *arguments[2:]], output_gradients=dy)])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
