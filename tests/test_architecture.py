@@ -1,0 +1,135 @@
+"""The shape of the code: which way imports point, what never loads TensorFlow, how long a module may be."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("custom_layers", "models", "experiments", "scripts")
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
+MOST_LINES = 300
+HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "sklearn")
+# Everything in experiments but these reads, plans or shows: it never loads TensorFlow.
+TRAINING = {"datasets", "program", "probes", "step_benchmark"}
+
+
+def name_of(path: Path) -> str:
+    return f"{path.parent.name}.{path.stem}".removesuffix(".__init__")
+
+
+def imports_of(path: Path, top_level_only: bool = False) -> set[str]:
+    """Dotted names of our own modules and of packages that a file imports, those for type checking left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    checked = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    skipped = {id(inner) for outer in checked for statement in outer.body for inner in ast.walk(statement)}
+    found = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            whole = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {name for name in whole if (ROOT / (name.replace(".", "/") + ".py")).exists()} or {node.module}
+    return found
+
+
+def test_the_modules_are_found():
+    names = set(map(name_of, MODULES))
+    assert {"custom_layers", "custom_layers.batch_normalization", "models.blocks", "experiments.program"} <= names
+    assert imports_of(ROOT / "experiments/sweep.py") >= {"experiments.storage", "experiments.config", "experiments.worker"}  # fmt: skip  # noqa: E501
+    assert "experiments.worker" not in imports_of(ROOT / "experiments/sweep.py", top_level_only=True)
+    assert "experiments.program" in imports_of(ROOT / "experiments/worker.py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_point_one_way(path: Path):
+    allowed = PACKAGES[: PACKAGES.index(path.parent.name) + 1]
+    for imported in imports_of(path):
+        package = imported.partition(".")[0]
+        if package in PACKAGES:
+            assert package in allowed, f"{name_of(path)} imports {imported}"
+            assert package != "scripts", f"{name_of(path)} imports {imported}"
+
+
+def test_no_module_imports_itself_in_a_circle():
+    graph = {
+        name_of(path): {i for i in imports_of(path) if i.partition(".")[0] in PACKAGES} - {name_of(path)}
+        for path in MODULES
+    }
+
+    def reach(name: str, seen: tuple[str, ...]) -> None:
+        assert name not in seen, " → ".join((*seen, name))
+        for other in graph.get(name, set()):
+            reach(other, (*seen, name))
+
+    for name in graph:
+        reach(name, ())
+
+
+ORDER = [
+    {"yaml_source", "config", "loading"},
+    {"datasets", "probes", "program", "storage"},
+]
+
+
+@pytest.mark.parametrize("name", sorted(ORDER[0]))
+def test_the_configuration_knows_nothing_of_what_is_made_of_it(name: str):
+    found = {i.removeprefix("experiments.") for i in imports_of(ROOT / f"experiments/{name}.py") if "experiments" in i}
+    assert found <= ORDER[0]
+
+
+@pytest.mark.parametrize("name", sorted(ORDER[1]))
+def test_programs_and_storage_know_nothing_of_sweeps_and_reports(name: str):
+    found = {i.removeprefix("experiments.") for i in imports_of(ROOT / f"experiments/{name}.py") if "experiments" in i}
+    assert found <= ORDER[0] | ORDER[1]
+    assert name != "storage" or found == {"config"}
+
+
+@pytest.mark.parametrize(
+    "name", ["measures", "statistics", "seed_values", "results_table", "tuning", "comparison", "claims", "wording"]
+)
+def test_measures_statistics_and_verdicts_read_no_files(name: str):
+    path = ROOT / f"experiments/{name}.py"
+    assert imports_of(path).isdisjoint({"pathlib", "os", "io", "shutil"})
+    calls = [n.func for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
+    assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
+    assert {"read_parquet", "to_parquet"}.isdisjoint(call.attr for call in calls if isinstance(call, ast.Attribute))
+
+
+def loaded_by(statements: str) -> set[str]:
+    code = f"{statements}\nimport sys\nprint(*{HEAVY!r} & sys.modules.keys())"
+    code = code.replace(f"*{HEAVY!r}", f"*set({HEAVY!r})")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    return set(done.stdout.split())
+
+
+def test_everything_but_training_loads_without_tensorflow():
+    light = [name_of(p) for p in MODULES if p.parent.name == "experiments" and p.stem not in TRAINING]
+    assert {"experiments.report", "experiments.storage", "experiments.claims", "experiments.sweep"} <= set(light)
+    assert loaded_by(f"import {', '.join([*light, 'models.config'])}") == set()
+
+
+def test_the_check_above_sees_tensorflow():
+    assert {"tensorflow", "keras"} <= loaded_by("import experiments.program")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.name)
+def test_scripts_load_without_tensorflow(path: Path):
+    assert loaded_by(f"import runpy; runpy.run_path({str(path)!r}, run_name='imported')") == set()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_no_module_is_too_long_to_read(path: Path):
+    lines = path.read_text(encoding="utf-8").count("\n")
+    assert lines <= MOST_LINES, f"{name_of(path)} has {lines} lines; what are its two responsibilities?"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_module_opens_with_a_docstring(path: Path):
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import io
+from math import inf, isnan, nan
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from experiments.config import Experiment
+from experiments.loading import load_experiment
+from experiments.results_table import results_table
+from experiments.storage import Record
+from experiments.summary import runs_at_best_rate, summarize
+from experiments.summary_table import print_summary
+
+RATE = "optimizer.learning_rate"
+TARGET = "steps_to_target(accuracy/validation, 0.9)"
+CLAIM = """claim:
+  statement: s
+  source: q
+  target: 0.9
+  parts:
+    - {measure: steps_to_target, effect: ratio, over: treatment, baseline: no_bn, treatment: bn, margin: {above: 1}}
+"""
+
+
+def experiment(folder: Path, rates: str = "[0.1, 1, 10]", tail: str = "seeds: 3\n") -> Experiment:
+    grid = f"grid: {{{RATE}: {rates}}}\n" if rates else ""
+    path = folder / "x.yaml"
+    path.write_text(f"title: t\narms: {{no_bn: {{}}, bn: {{model.norm.kind: custom}}}}\n{grid}{tail}")
+    return load_experiment(path)
+
+
+def row(arm: str, rate: float, seed: int, validation: float, test: float = 0.5, **fields: Any) -> dict[str, Any]:
+    values = {"arm": arm, RATE: rate, "seed": seed, "status": "finished", "final_validation_accuracy": validation}
+    return values | {"final_test_accuracy": test, "best_validation_accuracy": validation, TARGET: 100.0} | fields
+
+
+def shown(tried: Experiment, table: pd.DataFrame) -> str:
+    text = io.StringIO()
+    print_summary(Console(file=text, width=120), tried, table)
+    return text.getvalue()
+
+
+def test_without_tuning_the_best_rate_has_the_highest_mean_validation_accuracy(tmp_path: Path):
+    # 0.1: 0.5, 0.6, 0.7; 1: 0.9, 0.1, 0.9 (mean 0.633); 10: diverged once
+    table = pd.DataFrame(
+        [row("no_bn", 0.1, s, v, test=v) for s, v in enumerate((0.5, 0.6, 0.7))]
+        + [row("no_bn", 1.0, s, v, test=v) for s, v in enumerate((0.9, 0.1, 0.9))]
+        + [row("no_bn", 10.0, s, 0.0, status="diverged" if s == 0 else "finished") for s in range(3)]
+        + [row("bn", 10.0, s, 0.8, test=0.7 + s / 10) for s in range(3)]
+    )
+    no_bn, bn = summarize(experiment(tmp_path), table)
+    assert (no_bn.arm, no_bn.best_rate, no_bn.seeds) == ("no_bn", 1.0, 3)
+    assert no_bn.test_accuracy == (0.9, 0.1, 0.9)  # median, lower and upper quartile of 0.1, 0.9, 0.9
+    assert (no_bn.diverged, no_bn.runs) == (1, 9)
+    assert (bn.best_rate, bn.diverged, bn.runs) == (10.0, 0, 3)
+    assert bn.test_accuracy == pytest.approx((0.8, 0.7, 0.9), abs=1e-12)
+
+
+def test_quartiles_are_of_the_runs_and_never_reached_counts_as_the_most_steps(tmp_path: Path):
+    steps = (100.0, 200.0, inf, 300.0, inf)
+    tried = experiment(tmp_path, "[1]", "seeds: 5\n")
+    table = pd.DataFrame([row("bn", 1.0, s, 0.9, **{TARGET: value}) for s, value in enumerate(steps)])
+    assert summarize(tried, table)[1].steps_to_target == (300, 200, inf)
+    assert "300 [200, never]" in shown(tried, table)
+
+
+def test_tuning_seeds_choose_the_rate_and_are_not_summarized(tmp_path: Path):
+    tried = experiment(tmp_path, tail="seeds: 2\ntuning: {seeds: [100, 101], evaluate: all}\n")
+    # on the tuning seeds 1 is best; on the evaluation seeds 10 would be
+    table = pd.DataFrame(
+        [row(arm, rate, seed, v) for arm in ("no_bn", "bn") for seed in (100, 101)
+         for rate, v in ((0.1, 0.5), (1.0, 0.9), (10.0, 0.6))]
+        + [row(arm, rate, seed, v, test=v) for arm in ("no_bn", "bn") for seed in (0, 1)
+           for rate, v in ((0.1, 0.5), (1.0, 0.7), (10.0, 0.8))]
+    )  # fmt: skip
+    for found in summarize(tried, table):
+        assert (found.best_rate, found.at_edge, found.seeds, found.runs) == (1.0, False, 2, 12)
+        assert found.test_accuracy == (0.7, 0.7, 0.7)
+    assert {(r.arm, r.grid[RATE], r.config.seed) for r in runs_at_best_rate(tried, table)} == {
+        (arm, 1.0, seed) for arm in ("no_bn", "bn") for seed in (0, 1)
+    }
+
+
+def test_a_best_rate_at_the_edge_is_marked(tmp_path: Path):
+    tried = experiment(tmp_path, tail="seeds: 1\ntuning: {seeds: [100], evaluate: all}\n")
+    table = pd.DataFrame(
+        row(arm, rate, seed, v)
+        for arm in ("no_bn", "bn")
+        for seed in (0, 100)
+        for rate, v in ((0.1, 0.5), (1.0, 0.6 if arm == "bn" else 0.9), (10.0, 0.8))
+    )
+    assert [found.at_edge for found in summarize(tried, table)] == [False, True]
+    text = shown(tried, table)
+    assert "10 *" in text
+    assert "1 *" not in text.replace("10 *", "")
+    assert "* at the edge of the rates tried: a better one may lie outside" in text
+
+
+def test_without_several_rates_all_runs_are_summarized(tmp_path: Path):
+    tried = experiment(tmp_path, rates="", tail="seeds: 2\n")
+    table = pd.DataFrame([row("bn", 1.0, s, 0.9, test=0.4 + s / 10) for s in range(2)]).drop(columns=[RATE, TARGET])
+    found = summarize(tried, table)[1]
+    assert (found.best_rate, found.steps_to_target, found.test_accuracy[1:]) == (None, None, (0.4, 0.5))
+
+
+@pytest.mark.parametrize("tail", ["seeds: 2\n", "seeds: 2\ntuning: {seeds: [100]}\n"])
+def test_when_every_run_failed_the_summary_says_so_without_an_error(tmp_path: Path, tail: str):
+    tried = experiment(tmp_path, tail=tail + CLAIM)
+    runs = [*tried.tuning_runs(), *(tried.evaluation_runs({}) if "tuning" not in tail else [])]
+    entries = [(run.arm, run.grid, Record(run.config, "failed", {}, error="no")) for run in runs]
+    table = results_table(entries, tried.config.claim)
+    assert runs_at_best_rate(tried, table) == []
+    for found in summarize(tried, table):
+        assert found.best_rate is None
+        assert all(isnan(value) for value in found.test_accuracy)
+    text = shown(tried, table)
+    assert text.count("– [–, –]") >= 2
+    assert "bn against no_bn: " in text
+
+
+@pytest.mark.parametrize("tail", ["seeds: 2\n", "seeds: 2\ntuning: {seeds: [100], evaluate: all}\n"])
+def test_when_one_arm_failed_the_others_are_summarized(tmp_path: Path, tail: str):
+    tried = experiment(tmp_path, tail=tail)
+    table = pd.DataFrame(
+        [row("no_bn", rate, s, nan, test=nan, status="failed") for rate in (0.1, 1.0, 10.0) for s in (0, 1, 100)]
+        + [row("bn", rate, s, 0.9 if rate == 1 else 0.5) for rate in (0.1, 1.0, 10.0) for s in (0, 1, 100)]
+    )
+    no_bn, bn = summarize(tried, table)
+    assert no_bn.best_rate is None
+    assert isnan(no_bn.test_accuracy[0])
+    assert (bn.best_rate, bn.seeds, bn.test_accuracy[0]) == (1.0, 2, 0.5)
