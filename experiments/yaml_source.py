@@ -198,7 +198,7 @@ def _merge(base: Source, top: Source) -> Source:
         for name, value in over.items():
             here = (*key, name)
             mergeable = isinstance(value, dict) and isinstance(under.get(name), dict)
-            if mergeable and here not in ((whole,) for whole in REPLACED_WHOLE):
+            if mergeable and not (len(here) == 1 and name in REPLACED_WHOLE):
                 lay(under[name], value, here)
                 continue
             for old in [k for k in merged.places if k[: len(here)] == here]:
