@@ -15,7 +15,7 @@ from experiments import storage
 from experiments.config import Experiment, Run
 from experiments.results_table import results_table
 from experiments.storage import Curve
-from experiments.sweep import Place, SweepOptions, SweepPlan, plan_sweep, sweep
+from experiments.sweep import Place, SweepError, SweepOptions, SweepPlan, plan_sweep, sweep
 from experiments.tensorboard import write_hparams_config
 from experiments.tuning import best_values, tuned_rates
 
@@ -115,8 +115,16 @@ def conduct(
             on_start(plan, 0)
             sweep(plan, options, on_progress)
         tables: dict[str, Any] = {}
-        for study in studies:
-            tables[study.experiment.name] = study.write_results()
-            write_hparams_config(study.folder, [place.run for place in study.places()])
-            show_in_tensorboard(study.experiment, study.folder, tables[study.experiment.name], study.curves)
+        try:
+            for study in studies:
+                tables[study.experiment.name] = study.write_results()
+                if only_tuning:
+                    continue
+                write_hparams_config(study.folder, [place.run for place in study.places()])
+                show_in_tensorboard(study.experiment, study.folder, tables[study.experiment.name], study.curves)
+        except OSError as error:
+            raise SweepError(
+                f"all runs are finished, but their table and summaries could not be written: {error}; "
+                "once there is room, the same command goes on from there"
+            ) from error
         return tables

@@ -57,17 +57,18 @@ def results_table(
     entries: Iterable[tuple[str, Mapping[str, Any], Record]], claim: ClaimConfig | None = None
 ) -> pd.DataFrame:
     """Return one row a run: arm, grid values under their dotted names, seed, status, diverged_at, and every measure."""
+    rows = [
+        {
+            "arm": arm,
+            **{axis: list(value) if isinstance(value, tuple) else value for axis, value in grid.items()},
+            "seed": record.config.seed,
+            "status": record.status,
+            "diverged_at": np.nan if record.diverged_at is None else float(record.diverged_at),
+            **standard_measures(record),
+            **(measure_columns(record, claim) if claim else {}),
+        }
+        for arm, grid, record in entries
+    ]
     return pd.DataFrame(
-        [
-            {
-                "arm": arm,
-                **{axis: list(value) if isinstance(value, tuple) else value for axis, value in grid.items()},
-                "seed": record.config.seed,
-                "status": record.status,
-                "diverged_at": np.nan if record.diverged_at is None else float(record.diverged_at),
-                **standard_measures(record),
-                **(measure_columns(record, claim) if claim else {}),
-            }
-            for arm, grid, record in entries
-        ]
+        rows, columns=None if rows else ["arm", "seed", "status", "final_validation_accuracy", "final_test_accuracy"]
     )

@@ -20,7 +20,7 @@ def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame)
     target = target_of(experiment.config)
     shown = Table(title=experiment.config.title, title_justify="left", title_style="bold")
     shown.add_column("arm", no_wrap=True)
-    shown.add_column("best learning\nrate", justify="right")
+    shown.add_column("learning\nrate", justify="right")
     shown.add_column(
         f"steps to {target:.0%}\naccuracy" if target else "steps to\ntarget", justify="right", no_wrap=True
     )
@@ -49,14 +49,16 @@ def speed_up_sentence(part: PartResult) -> str:
     if not part.effects:
         return f"{treatment} against {baseline}: {part.blocked or 'no pairs to compare'}."
     interval = f"95 % interval {plain_number(_round(part.low))} to {plain_number(_round(part.high))}, {seeds} seeds"
-    if part.estimate == 1:
-        return f"{treatment} took as many steps as {baseline} to the same accuracy ({interval})."
     if math.isinf(part.estimate):
-        return f"{treatment} reached the target and {baseline} did not ({interval})."
-    word = "fewer" if part.estimate > 1 else "more"
-    factor = part.estimate if part.estimate > 1 else 1 / part.estimate
-    shown = f"{_round(factor):g} times {word} steps" if part.estimate else "no end of steps: it missed the target"
-    return f"{treatment} took {shown} than {baseline}, each at its best rate (ratio: {interval})."
+        alone = sum(math.isinf(effect) for effect in part.effects.values())
+        return f"In {alone} of {seeds} seeds {treatment} reached the target and {baseline} did not."
+    if part.estimate == 0:
+        alone = sum(effect == 0 for effect in part.effects.values())
+        return f"In {alone} of {seeds} seeds {baseline} reached the target and {treatment} did not."
+    if part.estimate == 1:
+        return f"{treatment} took as many steps as {baseline} to the same accuracy (ratio: {interval})."
+    word, factor = ("fewer", part.estimate) if part.estimate > 1 else ("more", 1 / part.estimate)
+    return f"{treatment} took {_round(factor):g} times {word} steps than {baseline} (ratio: {interval})."
 
 
 def _effect(part: PartResult) -> str:
@@ -67,7 +69,7 @@ def _effect(part: PartResult) -> str:
 
 def _caption(rows: list[ArmSummary]) -> str:
     seeds = max((row.seeds for row in rows), default=0)
-    text = f"median over {seeds} seeds, quartiles in brackets; test split read once, after training"
+    text = f"each arm at its best learning rate; median over {seeds} seeds, quartiles in brackets"
     return text + (
         "\n* at the edge of the rates tried: a better one may lie outside" if any(r.at_edge for r in rows) else ""
     )
