@@ -5,6 +5,7 @@ All contestants of a case run in this process, in turn, on the same random data;
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -147,7 +148,7 @@ class _EpochClock(keras.callbacks.Callback):
 def mlp_by_hand(case: Case, dataset: Dataset) -> Contestant:
     """Return a loop over the same MLP with batch normalization in bare TensorFlow, compiled by XLA."""
     widths = (SIDES[case.shape] ** 2, *case.layers, CLASSES)
-    kernels = [_glorot(pair) for pair in zip(widths, widths[1:], strict=False)]
+    kernels = [_glorot(pair) for pair in itertools.pairwise(widths)]
     affine = [(tf.Variable(tf.ones(w)), tf.Variable(tf.zeros(w))) for w in case.layers]
     moving = [(tf.Variable(tf.zeros(w)), tf.Variable(tf.ones(w))) for w in case.layers]
     bias = tf.Variable(tf.zeros(CLASSES))

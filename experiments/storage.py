@@ -12,7 +12,9 @@ import contextlib
 import fcntl
 import json
 import os
+import platform
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +28,7 @@ from experiments.config import Run, RunConfig
 
 Status = Literal["finished", "diverged", "failed"]
 WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
+LOCK = ".lock"
 NO_CURVE_STEPS, NO_CURVE_VALUES = np.zeros(0, np.int64), np.zeros(0)
 
 
@@ -72,7 +75,7 @@ def write_run(
     write_events: adds TensorBoard's file to the directory. Raises OSError, such as a full disk; nothing is left then.
     """
     final = experiment / run_name(run)
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}")
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         _write_curves(temporary / "curves.parquet", record.curves)
@@ -92,8 +95,7 @@ def write_run(
         (temporary / "run.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         for written in (*temporary.iterdir(), temporary):
             _sync(written)
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(final)
+        _remove(final)
         temporary.rename(final)
         _sync(final.parent)
     except BaseException:
@@ -113,6 +115,12 @@ def failure(experiment: Path, run: Run) -> str | None:
     return about["error"] if about is not None and about["status"] == "failed" else None
 
 
+def is_settled(experiment: Path, run: Run) -> bool:
+    """Tell whether a run with exactly this configuration has left a record, of a failure perhaps."""
+    about = _about(experiment / run_name(run))
+    return about is not None and about["digest"] == run.config.digest()
+
+
 def exists(experiment: Path, run: Run) -> bool:
     """Tell whether a run's directory is there, whatever it holds."""
     return (experiment / run_name(run)).is_dir()
@@ -121,9 +129,9 @@ def exists(experiment: Path, run: Run) -> bool:
 def forget_run(experiment: Path, run: Run) -> None:
     """Remove what an earlier configuration or a failure left in the place of a run, and half-written directories."""
     final = experiment / run_name(run)
-    for left in [final, *final.parent.glob(f".{final.name}.*")]:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(left)
+    _remove(final)
+    for left in final.parent.glob(f".{final.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def copy_run(source: Path, run: Run, target: Path, twin: Run) -> None:
@@ -163,21 +171,39 @@ def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:
 def locked(experiment: Path) -> Iterator[None]:
     """Hold an experiment's folder for one sweep; raises StorageError while another holds it.
 
-    The operating system lets go of the lock when the process ends, however it ends.
+    The operating system lets go of the lock when the process ends, however it ends. Who holds it stands in the file, so
+    that workers on other machines see when their sweep is over.
     """
     try:
         experiment.mkdir(parents=True, exist_ok=True)
-        handle = (experiment / ".lock").open("w")
+        handle = (experiment / LOCK).open("a+b", buffering=0)
     except OSError as error:
         raise StorageError(f"{experiment}: cannot be written: {error.strerror}") from error
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            who = (holder(experiment) or "just starting").partition(",")[0]
             raise StorageError(
-                f"{experiment}: another sweep is writing here; wait for it, or give another folder with --out"
+                f"{experiment}: another sweep ({who}) is writing here; wait for it, or give another folder with --out"
             ) from None
-        yield
+        try:
+            handle.truncate(0)
+            handle.write(f"process {os.getpid()} on {platform.node()}, {uuid.uuid4()}".encode())
+        except OSError as error:
+            raise StorageError(f"{experiment}: cannot be written: {error.strerror}") from error
+        try:
+            yield
+        finally:
+            handle.truncate(0)
+
+
+def holder(experiment: Path) -> str | None:
+    """Return who holds an experiment's folder, "" for nobody; None where the folder or its lock cannot be seen."""
+    try:
+        return (experiment / LOCK).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -189,6 +215,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a directory in one act: it is gone by name before its files go one by one."""
+    doomed = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}")
+    with contextlib.suppress(FileNotFoundError):
+        directory.rename(doomed)
+        shutil.rmtree(doomed)
 
 
 def _about(directory: Path) -> dict[str, Any] | None:

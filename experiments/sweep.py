@@ -6,11 +6,14 @@ ends. What is done is read from the disk alone, so an interrupted sweep goes on 
 
 from __future__ import annotations
 
+import functools
 import os
-import signal
+import platform
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +23,16 @@ import numpy as np
 from experiments import storage
 from experiments.config import Run, RunConfig
 from experiments.provenance import machine_provenance
-from experiments.storage import StorageError
+from experiments.storage import Record
 from experiments.tensorboard import write_run_events
+from experiments.workforce import SweepError, WorkerLostError, Workforce, cluster_workers, local_workers
 
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
 POLL_SECONDS = 0.25
-SCHEDULER_TIMEOUT = "5s"
-
-
-class SweepError(Exception):
-    """A sweep that cannot start or go on; the message says what to do. Finished runs are kept."""
+LOOKING_SHARE = 0.05  # of the parent's time, at most, goes into looking
+MOST_LOSSES = 3
+COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s
+MOST_COMPILING = 0.1  # of a piece
 
 
 @dataclass(frozen=True)
@@ -109,29 +112,70 @@ def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Pl
     on_progress: called often with the places newly done and newly failed. Raises SweepError where the sweep cannot go
     on (disk full, scheduler out of reach, a failure with `fail_fast`) and KeyboardInterrupt; finished runs are kept.
     """
-    for place in plan.pending:
-        storage.forget_run(place.experiment, place.run)
-    for source, target in plan.copies:
-        storage.copy_run(source.experiment, source.run, target.experiment, target.run)
-    timed = [task for task in plan.tasks if task.config.timed]
-    others = [task for task in plan.tasks if not task.config.timed]
-    watcher = _Watcher(plan.pending, on_progress)
     try:
-        with watcher:
-            _train_pieces(cut_into_pieces(others, options.workers), options)
-            # Timed runs have the machine to themselves; seed by seed, so that the arms take turns.
-            _train_pieces([sorted(timed, key=lambda task: task.config.seed)] if timed else [], options)
-    except (OSError, StorageError) as error:
-        raise SweepError(f"results could not be written: {error}; make room and give the same command again") from error
+        for place in plan.pending:
+            storage.forget_run(place.experiment, place.run)
+        for source, target in plan.copies:
+            storage.copy_run(source.experiment, source.run, target.experiment, target.run)
+    except OSError as error:
+        raise _unwritable(error) from error
+    with _Watcher(plan.pending, on_progress):
+        if plan.tasks:
+            _train(plan.tasks, options)
+
+
+def _train(tasks: list[Task], options: SweepOptions) -> None:
+    holders = {place.experiment: storage.holder(place.experiment) for task in tasks for place in task.places}
+    work = functools.partial(train_piece, options=options, provenance=machine_provenance(), holders=holders)
+    hired = cluster_workers(options.scheduler, holders) if options.scheduler else local_workers(options.workers)
+    with hired as workforce:
+        _see_through(workforce, work, lambda left: cut_into_pieces(left, workforce.size), _of_kind(tasks, timed=False))
+        # Timed runs have the machine to themselves; seed by seed, so that the arms take turns.
+        _see_through(
+            workforce,
+            work,
+            lambda left: [sorted(left, key=lambda task: task.config.seed)],
+            _of_kind(tasks, timed=True),
+        )
+
+
+def _of_kind(tasks: list[Task], timed: bool) -> list[Task]:
+    return [task for task in tasks if task.config.timed is timed]
+
+
+def _see_through(
+    workforce: Workforce,
+    work: Callable[[list[Task]], None],
+    cut: Callable[[list[Task]], list[list[Task]]],
+    tasks: list[Task],
+) -> None:
+    """Do all tasks; after the loss of a worker those that are left, until losses come without any progress."""
+    losses = 0
+    while tasks:
+        try:
+            workforce.do(work, cut(tasks))
+            return
+        except WorkerLostError as error:
+            left = [task for task in tasks if not _is_settled(task)]
+            losses = 1 if len(left) < len(tasks) else losses + 1
+            tasks = left
+            if losses == MOST_LOSSES:
+                raise SweepError(
+                    f"a worker process was killed, {losses} times before it had finished a single run, perhaps for "
+                    "want of memory; finished runs are kept; give the same command again with fewer --workers"
+                ) from error
 
 
 def cut_into_pieces(tasks: list[Task], workers: int) -> list[list[Task]]:
-    """Group tasks by program and cut the groups so that the workers end together; longest piece first."""
+    """Group tasks by program and cut the groups so that the workers end together; longest piece first.
+
+    Small pieces balance well, but every piece may cost a compilation: it is cut only where that is a small part.
+    """
     groups: dict[str, list[Task]] = defaultdict(list)
     for task in tasks:
         groups[task.config.program_key()].append(task)
     total = sum(relative_cost(task.config) for task in tasks)
-    most = total / (workers * PIECES_PER_WORKER) if workers > 1 else total
+    most = min(total / workers, max(total / (workers * PIECES_PER_WORKER), COMPILE_COST / MOST_COMPILING))
     pieces = []
     for group in groups.values():
         cost = sum(relative_cost(task.config) for task in group)
@@ -154,61 +198,65 @@ def relative_cost(config: RunConfig) -> float:
     return (config.steps + 100) * (1e6 + config.dataset.batch_size * size)
 
 
-def train_piece(piece: list[Task], options: SweepOptions, provenance: dict[str, Any]) -> None:
-    """Train the tasks of one piece in this process and write each as soon as it ends.
+def train_piece(
+    piece: list[Task], options: SweepOptions, provenance: dict[str, Any], holders: Mapping[Path, str | None]
+) -> None:
+    """Train the tasks of one piece in this process; each is written while the next is trained.
 
-    A task that is done already, as after a lost worker, is skipped. Raises OSError when results cannot be written.
+    A task that has its record already, as after a lost worker, is skipped. The piece is left where it stands once the
+    folders are no longer held by the sweep that asked. Raises SweepError when results cannot be written.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its workers itself
     from experiments.worker import train_task
 
-    for task in piece:
-        if all(storage.is_done(place.experiment, place.run) for place in task.places):
-            continue
-        record = train_task(task.config, options.threads, options.data_dir, provenance)
+    with ThreadPoolExecutor(1) as writer:
+        writing: Future[None] | None = None
+        for task in piece:
+            if not all(_is_held(place, holders) for place in task.places):
+                return
+            if _is_settled(task):
+                continue
+            record = train_task(task.config, options.threads, options.data_dir, provenance)
+            if writing:
+                writing.result()
+            writing = writer.submit(_write, task, record, holders)
+            if record.status == "failed" and options.fail_fast:
+                name = storage.run_name(task.places[0].run)
+                raise SweepError(f"{name} failed: {record.error.strip().splitlines()[-1]}")
+        if writing:
+            writing.result()
+
+
+def _write(task: Task, record: Record, holders: Mapping[Path, str | None]) -> None:
+    try:
         for place in task.places:
-            storage.write_run(place.experiment, place.run, replace(record, config=place.run.config), write_run_events)
-        if record.status == "failed" and options.fail_fast:
-            raise SweepError(f"{storage.run_name(task.places[0].run)} failed: {record.error.strip().splitlines()[-1]}")
+            if _is_held(place, holders):
+                own = replace(record, config=place.run.config)
+                storage.write_run(place.experiment, place.run, own, write_run_events)
+    except OSError as error:
+        raise _unwritable(error) from error
 
 
-def _train_pieces(pieces: list[list[Task]], options: SweepOptions) -> None:
-    if not pieces:
-        return
-    import joblib
-
-    jobs = min(options.workers, len(pieces))
-    provenance = machine_provenance()
-    calls = [joblib.delayed(train_piece)(piece, options, provenance) for piece in pieces]
-    if options.scheduler:
-        with _dask_client(options.scheduler) as client, joblib.parallel_config(backend="dask", client=client):
-            joblib.Parallel(n_jobs=-1, batch_size=1)(calls)
-        return
-    try:
-        for _ in joblib.Parallel(n_jobs=jobs, backend="loky", batch_size=1, return_as="generator_unordered")(calls):
-            pass
-    except BaseException:
-        from joblib.externals.loky import get_reusable_executor
-
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
-        raise
+def _is_settled(task: Task) -> bool:
+    return all(storage.is_settled(place.experiment, place.run) for place in task.places)
 
 
-def _dask_client(address: str) -> Any:
-    """Connect to a scheduler; raises SweepError within seconds where there is none or no way to speak to one."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise SweepError("--scheduler needs Dask: pip install 'batchnorm-lab[cluster]'") from None
-    try:
-        client = Client(address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise SweepError(f"--scheduler {address}: cannot be reached ({type(error).__name__}); is it running?") from None
-    if not client.scheduler_info()["workers"]:
-        client.close()
-        raise SweepError(f"--scheduler {address}: has no workers; start some with `dask worker {address} --nthreads 1`")
-    return client
+def _is_held(place: Place, holders: Mapping[Path, str | None]) -> bool:
+    """Tell whether a run's folder is still held by the sweep that asked; raises SweepError where it cannot be seen."""
+    holder, expected = storage.holder(place.experiment), holders[place.experiment]
+    if holder is None and expected is not None:
+        raise SweepError(
+            f"{platform.node()} does not see {place.experiment}; "
+            "give with --out a folder on a file system that all workers share"
+        )
+    return holder == expected
+
+
+def _unwritable(error: OSError) -> SweepError:
+    where = f" ({error.filename})" if error.filename else ""
+    return SweepError(
+        f"results could not be written: {error.strerror or error}{where}; finished runs are kept; "
+        "once there is room, the same command goes on from there"
+    )
 
 
 class _Watcher:
@@ -229,8 +277,11 @@ class _Watcher:
         self._look()
 
     def _watch(self) -> None:
-        while not self._stop.wait(POLL_SECONDS):
+        pause = POLL_SECONDS
+        while not self._stop.wait(pause):
+            started = time.perf_counter()
             self._look()
+            pause = max(POLL_SECONDS, (time.perf_counter() - started) / LOOKING_SHARE)
 
     def _look(self) -> None:
         appeared = [place for place in self._waiting if storage.exists(place.experiment, place.run)]

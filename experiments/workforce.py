@@ -1,0 +1,172 @@
+"""Who does the training, and what if a worker is lost?
+
+Worker processes of this machine, started fresh by joblib's loky, or those of a Dask cluster. Either way pieces of work
+go out, nothing comes back but errors, and a piece may be done twice: after a loss it starts again elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from experiments import storage
+
+SCHEDULER_TIMEOUT = "5s"
+CLOSE_SECONDS = 1
+LOOK_FOR_PARENT_SECONDS = 0.5
+
+Piece = TypeVar("Piece")
+
+
+class SweepError(Exception):
+    """A sweep that cannot start or go on; the message says what to do. Finished runs are kept."""
+
+
+class WorkerLostError(Exception):
+    """A worker process ended in the middle of its work."""
+
+
+@dataclass(frozen=True)
+class Workforce:
+    """`size` workers, and `do(work, pieces)` that has them work on all pieces, first come, first served.
+
+    `do` raises what the work raises, and WorkerLostError where a worker was lost for good.
+    """
+
+    size: int
+    do: Callable[[Callable[[Any], None], Sequence[Any]], None]
+
+
+@contextlib.contextmanager
+def local_workers(count: int) -> Iterator[Workforce]:
+    """Have `count` processes on this machine; leaving with an exception, Ctrl-C too, ends them at once."""
+    from joblib.externals.loky import get_reusable_executor
+
+    try:
+        yield Workforce(count, functools.partial(_do_locally, count))
+    except BaseException:
+        with _interrupts_held_back():
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise
+
+
+def _do_locally(count: int, work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+    import joblib
+    from joblib.externals.loky.process_executor import BrokenProcessPool
+
+    parallel = joblib.Parallel(
+        n_jobs=min(count, len(pieces)), backend="loky", batch_size=1, return_as="generator_unordered"
+    )
+    bound = functools.partial(_work_for_parent, os.getpid(), work)
+    try:
+        with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
+            finished = parallel(joblib.delayed(bound)(piece) for piece in pieces)
+        for _ in finished:
+            pass
+    except BrokenProcessPool as error:
+        raise WorkerLostError from error
+
+
+@contextlib.contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Put SIGINT off for a moment; processes started meanwhile never see it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work_for_parent(parent: int, work: Callable[[Piece], None], piece: Piece) -> None:
+    _end_with_parent(parent)
+    work(piece)
+
+
+@functools.cache
+def _end_with_parent(parent: int) -> None:
+    """End this process soon after its parent, which may have had no time to say so (SIGKILL)."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_FOR_PARENT_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def cluster_workers(address: str, holders: Mapping[Path, str | None]) -> Iterator[Workforce]:
+    """Have the workers of a Dask scheduler; raises SweepError within seconds where they cannot be had.
+
+    holders: the output folders, which every worker must see, with their holders as seen from here.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SweepError("--scheduler needs Dask: pip install 'batchnorm-lab[cluster]'") from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say, we say
+    try:
+        client = Client(address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
+    except (OSError, ValueError, TimeoutError) as error:
+        raise SweepError(f"--scheduler {address}: cannot be reached ({type(error).__name__}); is it running?") from None
+    try:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise SweepError(
+                f"--scheduler {address}: has no workers; start some with `dask worker {address} --nthreads 1`"
+            )
+        _check_folders(client, address, holders)
+        yield Workforce(threads, functools.partial(_do_on_cluster, client, address))
+    finally:
+        with contextlib.suppress(Exception):
+            client.close(timeout=CLOSE_SECONDS)
+
+
+def _check_folders(client: Any, address: str, holders: Mapping[Path, str | None]) -> None:
+    try:
+        seen = client.run(_holders, list(holders))
+    except Exception as error:  # whatever a worker's interpreter makes of a missing package
+        raise SweepError(
+            f"--scheduler {address}: a worker cannot run this package ({error}); install the same one everywhere"
+        ) from None
+    for worker, found in seen.items():
+        for (folder, expected), holder in zip(holders.items(), found, strict=True):
+            if holder != expected:
+                raise SweepError(
+                    f"--scheduler {address}: worker {worker} does not see {folder}; "
+                    "give with --out a folder on a file system that all workers share"
+                )
+
+
+def _holders(folders: list[Path]) -> list[str | None]:
+    return [storage.holder(folder) for folder in folders]
+
+
+def _do_on_cluster(client: Any, address: str, work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+    from distributed import KilledWorker, as_completed
+
+    # Straight to Dask: joblib's Dask backend does not return when a piece has lost its worker too often.
+    futures = [client.submit(work, piece, pure=False, priority=-i) for i, piece in enumerate(pieces)]
+    try:
+        for future in as_completed(futures):
+            future.result()
+    except KilledWorker as error:
+        raise WorkerLostError from error
+    except (CancelledError, OSError, TimeoutError) as error:
+        raise SweepError(
+            f"--scheduler {address}: the connection was lost ({type(error).__name__}); finished runs are kept, "
+            "the same command goes on from there"
+        ) from None
+    finally:
+        with contextlib.suppress(Exception):
+            client.cancel(futures)
