@@ -88,7 +88,8 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def _work_for_parent(parent: int, work: Callable[[Piece], None], piece: Piece) -> None:
-    _end_with_parent(parent)
+    if os.getpid() != parent:  # joblib lets a single worker work in the parent itself
+        _end_with_parent(parent)
     work(piece)
 
 
