@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,23 +86,21 @@ def in_turn(contestants: Mapping[str, Contestant], rounds: int) -> dict[str, flo
     return {name: statistics.median(values) for name, values in figures.items()}
 
 
-def measure_extras(rounds: int, steps: int = 500) -> dict[str, float]:
-    """Return the seconds of a whole run of the MNIST-shaped MLP: bare, and with probes, events and files.
+def measure_extras(rounds: int, steps: int = 500, seeds: int = 3) -> dict[str, float]:
+    """Return the seconds of a run of the MNIST-shaped MLP: bare, and with probes on a batch, events and files.
 
-    Both evaluate every 50 steps and keep a run directory; only the second probes and writes events.
+    Both evaluate every 50 steps. Several runs follow each other, each written while the next is trained, as in sweeps.
     """
     dataset = random_dataset("mnist", examples=20_000)
     case = next(case for case in CASES if case.name == "mlp 100-100-100, mnist")
-    bare = _config(case).model_copy(update={"steps": steps, "evaluate_every": 50})
+    bare = _config(case).model_copy(update={"steps": steps, "evaluate_every": 50, "probe_examples": BATCH})
     probed = bare.model_copy(update={"probes": PROBES})
     with tempfile.TemporaryDirectory() as folder:
-        return in_turn(
-            {
-                "bare": _whole_run(bare, dataset, Path(folder) / "bare", events=False),
-                "with probes and TensorBoard": _whole_run(probed, dataset, Path(folder) / "probed", events=True),
-            },
-            rounds,
-        )
+        contestants = {
+            "bare": _whole_runs(bare, dataset, seeds, None),
+            "with probes and TensorBoard": _whole_runs(probed, dataset, seeds, Path(folder)),
+        }
+        return in_turn(contestants, rounds)
 
 
 def random_dataset(shape: str, examples: int = EXAMPLES) -> Dataset:
@@ -212,24 +211,29 @@ def _by_hand(
     return lambda: _milliseconds(lambda: train(order).numpy(), steps)
 
 
-def _whole_run(config: RunConfig, dataset: Dataset, folder: Path, events: bool) -> Contestant:
+def _whole_runs(config: RunConfig, dataset: Dataset, seeds: int, folder: Path | None) -> Contestant:
     program = Program(config, dataset)
-    run = Run.model_construct(arm="arm", grid={}, config=config)
 
     def train_and_write() -> float:
         started = time.perf_counter()
-        points: dict[str, list[tuple[int, float]]] = {}
-        for evaluated in program.train(config):
-            for metric, value in evaluated.metrics.items():
-                points.setdefault(metric, []).append((evaluated.step, value))
-        curves = {
-            metric: Curve(np.array([s for s, _ in at], np.int64), np.array([v for _, v in at]))
-            for metric, at in points.items()
-        }
-        storage.write_run(folder, run, Record(config, "finished", curves), write_run_events if events else None)
-        return time.perf_counter() - started
+        with ThreadPoolExecutor(1) as writer:
+            for seed in range(seeds):
+                seeded = config.model_copy(update={"seed": seed})
+                points: dict[str, list[tuple[int, float]]] = {}
+                for evaluated in program.train(seeded):
+                    for metric, value in evaluated.metrics.items():
+                        points.setdefault(metric, []).append((evaluated.step, value))
+                if folder:
+                    curves = {metric: _curve(at) for metric, at in points.items()}
+                    run = Run.model_construct(arm="arm", grid={}, config=seeded)
+                    writer.submit(storage.write_run, folder, run, Record(seeded, "finished", curves), write_run_events)
+        return (time.perf_counter() - started) / seeds
 
     return train_and_write
+
+
+def _curve(points: list[tuple[int, float]]) -> Curve:
+    return Curve(np.array([step for step, _ in points], np.int64), np.array([value for _, value in points]))
 
 
 def _config(case: Case, xla: bool | None = None) -> RunConfig:

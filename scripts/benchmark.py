@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,42 @@ from rich.table import Table
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 Json = Annotated[bool, typer.Option("--json", help="print the figures as JSON")]
+
+
+@app.command()
+def layer(
+    rounds: Annotated[int, typer.Option(min=1, help="measurements of each contestant, taken in turn")] = 15,
+    threads: Annotated[int, typer.Option(min=1, help="threads, as many as a sweep's worker has")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Time our batch normalization beside the stock layer, the bare fused kernel and the memory's streaming floor."""
+    from experiments.worker import start_tensorflow
+
+    start_tensorflow(threads)
+    from experiments import layer_benchmark
+
+    rows = [row for shape in layer_benchmark.SHAPES for row in layer_benchmark.measure_layer(shape, rounds)]
+    cnn = layer_benchmark.measure_cnn_step(rounds)
+    memory = {str(shape): layer_benchmark.measure_peak_memory(shape, threads) for shape in layer_benchmark.LARGE_SHAPES}
+    if as_json:
+        figures = {"microseconds_per_step": [row.figures() for row in rows], "cnn_milliseconds_per_step": cnn}
+        print(json.dumps(figures | {"peak_mebibytes": memory, "threads": threads}, indent=2))
+        return
+    console = Console(highlight=False)
+    columns = ("shape", "mode", "phase", "ours µs", "stock", "kernel", "floor", "stock/ours", "ours/kernel")
+    table = Table(*columns, title=f"A step of the layer, {threads} thread{'s' * (threads > 1)}")
+    for row in rows:
+        times = [f"{value:.1f}" for value in (row.ours, row.stock, row.kernel, row.floor)]
+        ratios = [f"{row.stock / row.ours:.2f}", f"{row.ours / row.kernel:.2f}"]
+        table.add_row(str(row.shape), row.mode, row.phase, *times, *ratios)
+    console.print(table)
+    ratio = cnn["stock"] / cnn["ours"]
+    console.print(
+        f"CNN training step: {cnn['ours']:.2f} ms with ours, {cnn['stock']:.2f} with stock, ratio {ratio:.2f}."
+    )
+    for shape, peaks in memory.items():
+        text = ", ".join(f"{name} {mebibytes:.1f} MiB" for name, mebibytes in peaks.items())
+        console.print(f"Peak memory of a training step on {shape}: {text}.")
 
 
 @app.command()
@@ -44,3 +79,7 @@ def step(
     if extras:
         bare, probed = extras.values()
         console.print(f"Probes and TensorBoard cost {100 * (probed / bare - 1):.1f} % of a run ({bare:.3f} s bare).")
+
+
+if __name__ == "__main__":
+    app()
