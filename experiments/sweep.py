@@ -127,7 +127,11 @@ def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Pl
 def _train(tasks: list[Task], options: SweepOptions) -> None:
     holders = {place.experiment: storage.holder(place.experiment) for task in tasks for place in task.places}
     work = functools.partial(train_piece, options=options, provenance=machine_provenance(), holders=holders)
-    hired = cluster_workers(options.scheduler, holders) if options.scheduler else local_workers(options.workers)
+    hired = (
+        cluster_workers(options.scheduler, holders)
+        if options.scheduler
+        else local_workers(options.workers, options.threads)
+    )
     with hired as workforce:
         _see_through(workforce, work, lambda left: cut_into_pieces(left, workforce.size), _of_kind(tasks, timed=False))
         # Timed runs have the machine to themselves; seed by seed, so that the arms take turns.

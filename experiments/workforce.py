@@ -1,7 +1,7 @@
 """Who does the training, and what if a worker is lost?
 
-Worker processes of this machine, started fresh by joblib's loky, or those of a Dask cluster. Either way pieces of work
-go out, nothing comes back but errors, and a piece may be done twice: after a loss it starts again elsewhere.
+Worker processes of this machine, started fresh by loky (which joblib brings), or those of a Dask cluster. Either way
+pieces of work go out, nothing comes back but errors, and after a loss a piece starts again elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,6 +24,8 @@ from experiments import storage
 SCHEDULER_TIMEOUT = "5s"
 CLOSE_SECONDS = 1
 LOOK_FOR_PARENT_SECONDS = 0.5
+IDLE_SECONDS = 600  # between two sweeps of one command
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 Piece = TypeVar("Piece")
 
@@ -48,31 +50,35 @@ class Workforce:
 
 
 @contextlib.contextmanager
-def local_workers(count: int) -> Iterator[Workforce]:
-    """Have `count` processes on this machine; leaving with an exception, Ctrl-C too, ends them at once."""
+def local_workers(count: int, threads: int) -> Iterator[Workforce]:
+    """Have `count` processes on this machine; leaving with an exception, Ctrl-C too, ends them at once.
+
+    threads: of NumPy's linear algebra in each, whose last bits may depend on it.
+    """
     from joblib.externals.loky import get_reusable_executor
 
+    start = functools.partial(
+        get_reusable_executor, count, timeout=IDLE_SECONDS, env=dict.fromkeys(THREAD_VARIABLES, str(threads))
+    )
     try:
-        yield Workforce(count, functools.partial(_do_locally, count))
+        yield Workforce(count, functools.partial(_do_locally, start))
     except BaseException:
         with _interrupts_held_back():
-            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+            start().shutdown(wait=False, kill_workers=True)
         raise
 
 
-def _do_locally(count: int, work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
-    import joblib
+def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
-    parallel = joblib.Parallel(
-        n_jobs=min(count, len(pieces)), backend="loky", batch_size=1, return_as="generator_unordered"
-    )
+    # Straight to loky: a single job joblib would do in this very process, slow to hear Ctrl-C.
     bound = functools.partial(_work_for_parent, os.getpid(), work)
     try:
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
-            finished = parallel(joblib.delayed(bound)(piece) for piece in pieces)
-        for _ in finished:
-            pass
+            executor = start()
+            futures = [executor.submit(bound, piece) for piece in pieces]
+        for future in as_completed(futures):
+            future.result()
     except BrokenProcessPool as error:
         raise WorkerLostError from error
 
@@ -88,8 +94,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def _work_for_parent(parent: int, work: Callable[[Piece], None], piece: Piece) -> None:
-    if os.getpid() != parent:  # joblib lets a single worker work in the parent itself
-        _end_with_parent(parent)
+    _end_with_parent(parent)
     work(piece)
 
 
@@ -154,14 +159,14 @@ def _holders(folders: list[Path]) -> list[str | None]:
 
 
 def _do_on_cluster(client: Any, address: str, work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
-    from distributed import KilledWorker, as_completed
+    import distributed
 
     # Straight to Dask: joblib's Dask backend does not return when a piece has lost its worker too often.
     futures = [client.submit(work, piece, pure=False, priority=-i) for i, piece in enumerate(pieces)]
     try:
-        for future in as_completed(futures):
+        for future in distributed.as_completed(futures):
             future.result()
-    except KilledWorker as error:
+    except distributed.KilledWorker as error:
         raise WorkerLostError from error
     except (CancelledError, OSError, TimeoutError) as error:
         raise SweepError(
