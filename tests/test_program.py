@@ -164,7 +164,11 @@ def test_the_test_split_is_read_only_at_the_end_unless_asked(asked: bool, monkey
 
 
 VARIANTS = {
-    "noise, dropout, Adam, XLA": ({"norm": {"kind": "noisy", "momentum": 0.9}, "dropout": 0.3}, {"kind": "adam"}, True),
+    "noise, dropout, Adam, XLA": (
+        {"layers": [6], "norm": {"kind": "noisy", "momentum": 0.9}, "dropout": 0.3},
+        {"kind": "adam"},
+        True,
+    ),
     "momentum": ({"norm": {"kind": "custom", "momentum": 0.9}}, {"kind": "sgd", "momentum": 0.9}, False),
     "renormalization": ({"norm": {"kind": "custom", "renorm": True}}, {"kind": "sgd"}, False),
 }
