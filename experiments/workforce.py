@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, as_completed
 from dataclasses import dataclass
+from multiprocessing import resource_tracker as tracker_of_multiprocessing
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -69,10 +70,13 @@ def local_workers(count: int, threads: int) -> Iterator[Workforce]:
 
 
 def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+    from joblib.externals.loky.backend import resource_tracker as loky_tracker
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # Straight to loky: a single job joblib would do in this very process, slow to hear Ctrl-C.
     bound = functools.partial(_work_for_parent, os.getpid(), work)
+    for tracker in (loky_tracker, tracker_of_multiprocessing):
+        tracker.ensure_running()  # starting, it would let interrupts through
     try:
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
             executor = start()

@@ -1,0 +1,142 @@
+"""Stopped at any instant, a sweep goes on with the same command, and nobody can tell from the results."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from sweeping import GO_ON, RUNS, curves, end, finish, finished, session, start, wait_for, workers, write_config
+
+from experiments.storage import locked
+
+KILLS = 4
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_config(tmp_path_factory.mktemp("config"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The curves of the sweep that nobody disturbed, by a single worker."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    done = finish(config, out, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert len(curves(out)) == RUNS
+    return curves(out)
+
+
+def kill_at_random(config: Path, out: Path, kills: int) -> int:
+    """Kill the command `kills` times, at random runs and moments; return how many runs were left unfinished."""
+    rng = random.Random(4)  # a test must do the same every time, as far as it lies with us
+    left = RUNS
+    for _ in range(kills):
+        process = start(config, out, "--workers", 2)
+        seen, more = len(finished(out)), rng.randrange(3)
+        if more == 0:
+            time.sleep(rng.uniform(0, 4))  # somewhere between start and first run
+        else:
+            wanted = min(seen + more, RUNS)
+            wait_for(functools.partial(_holds, out, wanted))
+            time.sleep(rng.uniform(0, 0.2))
+        end(process, signal.SIGKILL)
+        process.communicate()
+        wait_for(functools.partial(_left_alone, process.pid), 5)
+        left = RUNS - len(finished(out))
+        if left <= 3:
+            for run in rng.sample(finished(out), 8):  # so that there is something to kill
+                (run / "run.json").unlink()
+    return left
+
+
+def _holds(out: Path, runs: int) -> bool:
+    return len(finished(out)) >= runs
+
+
+def _left_alone(leader: int) -> bool:
+    return not workers(leader)
+
+
+def test_killed_at_random_instants_it_ends_with_the_same_curves(
+    config: Path, undisturbed: dict[str, bytes], tmp_path: Path
+):
+    kill_at_random(config, tmp_path, KILLS)
+    assert finish(config, tmp_path, "--workers", 2).returncode == 0
+    assert curves(tmp_path) == undisturbed
+    assert not list(tmp_path.rglob(".seed=*")), "something half-written was left"
+
+
+@pytest.mark.parametrize("to", ["group", "parent"])
+def test_ctrl_c_ends_within_two_seconds_with_one_line(config: Path, tmp_path: Path, to: str):
+    process = start(config, tmp_path, "--workers", 2)
+    wait_for(lambda: len(finished(tmp_path)) >= 2)
+    before = set(finished(tmp_path))
+    started = time.monotonic()
+    if to == "group":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        end(process, signal.SIGINT)
+    printed, errors = process.communicate(timeout=20)
+    assert time.monotonic() - started < 2
+    assert process.returncode == 130
+    assert errors == f"Interrupted. Finished runs are kept; {GO_ON}.\n"
+    assert "Traceback" not in printed
+    wait_for(lambda: not session(process.pid), 5)  # nothing is left behind
+    assert before <= set(finished(tmp_path))
+
+
+def test_ctrl_c_while_the_workers_start_leaves_no_traceback(config: Path, tmp_path: Path):
+    process = start(config, tmp_path, "--workers", 2)
+    wait_for(lambda: workers(process.pid))
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert errors == f"Interrupted. Finished runs are kept; {GO_ON}.\n"
+    wait_for(lambda: not workers(process.pid), 5)
+
+
+def test_a_killed_worker_is_replaced_and_its_runs_done_again(
+    config: Path, undisturbed: dict[str, bytes], tmp_path: Path
+):
+    process = start(config, tmp_path, "--workers", 2)
+    wait_for(lambda: finished(tmp_path))
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in printed + errors
+    assert curves(tmp_path) == undisturbed
+
+
+def test_a_changed_configuration_does_not_take_old_results(config: Path, tmp_path: Path):
+    short = ("--workers", 1, "--set", "run.steps=40", "--set", "seeds=1")
+    assert finish(config, tmp_path, *short).returncode == 0
+    old = curves(tmp_path)
+    done = finish(config, tmp_path, *short, "--set", "run.dataset.train_examples=300")
+    assert done.returncode == 0
+    assert "done already" not in done.stdout
+    assert curves(tmp_path).keys() == old.keys()
+    assert all(new != old[run] for run, new in curves(tmp_path).items())
+    written = [json.loads((run / "run.json").read_text())["config"] for run in finished(tmp_path)]
+    assert {config["dataset"]["train_examples"] for config in written} == {300}
+
+
+def test_two_sweeps_on_one_folder_are_refused(config: Path, tmp_path: Path):
+    with locked(tmp_path / "small"):
+        done = finish(config, tmp_path)
+    assert done.returncode == 1
+    assert f"another sweep (process {os.getpid()} on " in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(config: Path, tmp_path: Path):
+    (tmp_path / "out").write_text("a file, not a folder")
+    done = finish(config, tmp_path / "out")
+    assert done.returncode == 1
+    assert f"{tmp_path / 'out' / 'small'}: cannot be written: Not a directory" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
