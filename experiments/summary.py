@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 
 from experiments.config import Experiment, ExperimentConfig, Run
+from experiments.results_table import column_name
+from experiments.seed_values import weights
 from experiments.tuning import best_values, tuned_rates
 
 RATE = "optimizer.learning_rate"
@@ -55,7 +57,6 @@ def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame) -> list[Run]:
 def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
     """Return a row per arm, over its evaluation runs at its best rate."""
     config = experiment.config
-    steps = next((c for c in table.columns if c.startswith("steps_to_target")), None)
     edges = {arm for (arm, _), tuned in tuned_rates(table, config).items() if tuned.at_edge}
     best = runs_at_best_rate(experiment, table)
     rows = []
@@ -64,6 +65,7 @@ def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
         of_arm = [run for run in best if run.arm == arm]
         rates = {run.grid[RATE] for run in of_arm} if RATE in config.grid else set()
         evaluated = runs[runs["seed"].isin(config.seeds)]
+        steps = _steps_column(config, arm)
         if rates:
             evaluated = evaluated[evaluated[RATE].isin(rates)]
         rows.append(
@@ -82,8 +84,18 @@ def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
 
 
 def target_of(config: ExperimentConfig) -> float | None:
-    """Return the accuracy that steps are counted to, None where the experiment names none."""
-    return config.claim.target if config.claim else None
+    """Return the accuracy that steps are counted to, None where there is none or not the same one for all arms."""
+    if config.claim is None or any(part.target is not None for part in config.claim.parts):
+        return None
+    return config.claim.target
+
+
+def _steps_column(config: ExperimentConfig, arm: str) -> str | None:
+    """The column of steps to the target that the claim sets for this arm, or for the first where it sets none."""
+    claim = config.claim
+    parts = [part for part in claim.parts if part.measure == "steps_to_target"] if claim else []
+    of_arm = [part for part in parts if arm in (*weights(part.baseline), *weights(part.treatment))]
+    return column_name((of_arm or parts)[0], claim) if claim and parts else None
 
 
 def _quartiles(values: Sequence[float] | pd.Series) -> tuple[float, float, float]:

@@ -63,10 +63,25 @@ def test_without_tuning_the_best_rate_has_the_highest_mean_validation_accuracy(t
 
 def test_quartiles_are_of_the_runs_and_never_reached_counts_as_the_most_steps(tmp_path: Path):
     steps = (100.0, 200.0, inf, 300.0, inf)
-    tried = experiment(tmp_path, "[1]", "seeds: 5\n")
+    tried = experiment(tmp_path, "[1]", "seeds: 5\n" + CLAIM)
     table = pd.DataFrame([row("bn", 1.0, s, 0.9, **{TARGET: value}) for s, value in enumerate(steps)])
     assert summarize(tried, table)[1].steps_to_target == (300, 200, inf)
     assert "300 [200, never]" in shown(tried, table)
+
+
+def test_each_arm_counts_its_steps_to_its_own_target(tmp_path: Path):
+    other = CLAIM + CLAIM[CLAIM.index("    - {") :].replace(
+        "baseline: no_bn, treatment: bn", "target: 0.8, baseline: bn, treatment: bn_2"
+    )
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "title: t\narms: {no_bn: {}, bn: {model.norm.kind: custom}, bn_2: {model.norm.kind: stock}}\n" + other
+    )
+    columns = {TARGET: 100.0, "steps_to_target(accuracy/validation, 0.8)": 50.0}
+    table = pd.DataFrame([row(arm, 1.0, 0, 0.9, **columns) for arm in ("no_bn", "bn", "bn_2")])
+    rows = summarize(load_experiment(path), table)
+    assert [summary.steps_to_target[0] for summary in rows] == [100, 100, 50]
+    assert "90%" not in shown(load_experiment(path), table)
 
 
 def test_tuning_seeds_choose_the_rate_and_are_not_summarized(tmp_path: Path):
