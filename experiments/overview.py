@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import yaml
+from matplotlib.figure import Figure
 
 from experiments import wording
 from experiments.claims import judge
 from experiments.config import Experiment, Run
-from experiments.figures import band, convergence_figure
-from experiments.storage import Curve
+from experiments.figures import band, convergence_figure, percentiles_figure, svg_file
+from experiments.storage import Curve, write_atomically
 from experiments.summary import runs_at_best_rate
 from experiments.tensorboard import write_overview
 
@@ -26,9 +27,9 @@ def show_in_tensorboard(
     table: pd.DataFrame,
     curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]],
 ) -> None:
-    """Write the run `summary`: bands over seeds of every arm, the verdict, the resolved settings and a figure.
+    """Write the run `summary`: bands over seeds of every arm, the verdict, the resolved settings and figures.
 
-    curves_of: (runs, metric) → arm → curves.
+    The figures stand in the folder as SVG, too. curves_of: (runs, metric) → arm → curves.
     """
     runs = runs_at_best_rate(experiment, table)
     curves = {metric: curves_of(runs, metric) for metric in METRICS}
@@ -44,11 +45,34 @@ def show_in_tensorboard(
             f"* {wording.comparison_words(part.config)}: {wording.effect_or_reason(part)}" for part in result.parts
         )
         texts["verdict"] = f"**{wording.verdict_words(result.verdict)}**: {claim.statement}\n\n{effects}"
-    images = {}
+    pictures: dict[str, Figure] = {}
     if curves["accuracy/validation"]:
-        picture = io.BytesIO()
-        convergence_figure(curves["accuracy/validation"], target=claim.target if claim else None).savefig(
-            picture, dpi=150
-        )
-        images["convergence"] = picture.getvalue()
-    write_overview(folder, bands, texts, images)
+        target = claim.target if claim else None
+        pictures["convergence"] = convergence_figure(curves["accuracy/validation"], target=target)
+    if "unit_percentiles" in experiment.config.run.probes:
+        accuracy = curves_of(runs, "accuracy/test") or curves["accuracy/validation"]
+        pictures["percentiles"] = percentiles_figure(accuracy, _percentiles_of_first_unit(runs, curves_of))
+    for name, picture in pictures.items():
+        write_atomically(folder / f"{name}.svg", svg_file(picture, f"{experiment.name}-{name}").encode())
+    write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
+
+
+def _percentiles_of_first_unit(
+    runs: Sequence[Run], curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]]
+) -> dict[str, tuple[Curve, Curve, Curve]]:
+    """Arm → the percentiles of the first unit of its last hidden layer, from its first run that has them."""
+    found: dict[str, tuple[Curve, Curve, Curve]] = {}
+    for run in runs:
+        if run.arm not in found:
+            layer = len(run.config.model.layers) * run.config.model.depth
+            by_name = [curves_of([run], f"pre_activation/{layer}/unit_000/p{p}").get(run.arm) for p in (15, 50, 85)]
+            if all(by_name):
+                low, median, high = (curves[0] for curves in by_name if curves)
+                found[run.arm] = (low, median, high)
+    return found
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=150)
+    return buffer.getvalue()
