@@ -6,15 +6,14 @@ by m/(m−1) for inference, section 3.1); ε is 1e-3; `momentum` is the share of
 """
 
 import math
-import operator
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from custom_layers import equations, kernels, layout
+from custom_layers.arguments import check_between, check_clipping, checked_axis
 from custom_layers.equations import Moments
 
 
@@ -58,15 +57,15 @@ class BatchNormalization(keras.layers.BatchNormalization):
         virtual_batch_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        axis = _checked_axis(axis)
+        axis = checked_axis(axis)
         if momentum is not None:
-            _check_between("momentum", momentum, 0, 1, " or None")
-        _check_between("epsilon", epsilon, 0, math.inf)
-        _check_between("renorm_momentum", renorm_momentum, 0, 1)
+            check_between("momentum", momentum, 0, 1, " or None")
+        check_between("epsilon", epsilon, 0, math.inf)
+        check_between("renorm_momentum", renorm_momentum, 0, 1)
         if renorm:
-            _check_clipping(renorm_clipping or {})
+            check_clipping(renorm_clipping or {})
         if virtual_batch_size is not None:
-            if not isinstance(virtual_batch_size, int) or virtual_batch_size < 1:
+            if type(virtual_batch_size) is not int or virtual_batch_size < 1:
                 raise ValueError(f"virtual_batch_size: must be a whole number above 0, got {virtual_batch_size!r}")
             if renorm or synchronized:
                 raise ValueError(
@@ -238,30 +237,3 @@ class BatchNormalization(keras.layers.BatchNormalization):
         shape = iter(statistic.shape)
         rank = len(self._reduced_axes) + len(self._channel_axes)
         return tf.reshape(statistic, [next(shape) if a in self._channel_axes else 1 for a in range(rank)])
-
-
-def _checked_axis(axis: int | Sequence[int]) -> int | tuple[int, ...]:
-    try:
-        if not isinstance(axis, Sequence):
-            return operator.index(axis)
-        if axis and not isinstance(axis, str):
-            return tuple(operator.index(one) for one in axis)
-    except TypeError:
-        pass
-    raise ValueError(f"axis: must be a whole number or a sequence of one or more, got {axis!r}")
-
-
-def _check_between(name: str, value: Any, low: float, high: float, otherwise: str = "") -> None:
-    if not isinstance(value, Real) or isinstance(value, bool) or not low <= float(value) <= high:
-        raise ValueError(f"{name}: must be a number from {low} to {high}{otherwise}, got {value!r}")
-
-
-def _check_clipping(clipping: dict[str, float]) -> None:
-    allowed = ("rmin", "rmax", "dmax")
-    if unknown := sorted(set(clipping) - set(allowed)):
-        raise ValueError(f"renorm_clipping: Received invalid keys {unknown}, allowed are {', '.join(allowed)}")
-    rmin, rmax, dmax = (clipping.get(key) for key in allowed)
-    if rmin is not None and rmax is not None and rmax < rmin:
-        raise ValueError(f"renorm_clipping: rmax should be at least rmin={rmin}, got rmax={rmax}")
-    if dmax is not None and dmax < 0:
-        raise ValueError(f"renorm_clipping: dmax should be non-negative, got dmax={dmax}")

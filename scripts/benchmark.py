@@ -6,6 +6,7 @@ import json
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -33,20 +34,21 @@ def layer(
         print(json.dumps(figures | {"peak_mebibytes": memory, "threads": threads}, indent=2))
         return
     console = Console(highlight=False)
-    columns = ("shape", "mode", "phase", "ours µs", "stock", "kernel", "floor", "stock/ours", "ours/kernel")
-    table = Table(*columns, title=f"A step of the layer, {threads} thread{'s' * (threads > 1)}")
+    title = f"Microseconds of a step, {threads} thread{'s' * (threads > 1)}"
+    columns = ("shape", "mode", "phase", "ours", "stock", "kernel", "floor", "stock\n/ours", "ours\n/kernel")
+    table = Table(*columns, title=title, box=box.SIMPLE, padding=0, pad_edge=False)
     for row in rows:
-        times = [f"{value:.1f}" for value in (row.ours, row.stock, row.kernel, row.floor)]
+        times = [f"{value:.{1 if value < 100 else 0}f}" for value in (row.ours, row.stock, row.kernel, row.floor)]
         ratios = [f"{row.stock / row.ours:.2f}", f"{row.ours / row.kernel:.2f}"]
-        table.add_row(str(row.shape), row.mode, row.phase, *times, *ratios)
+        table.add_row("×".join(map(str, row.shape)), row.mode, row.phase, *times, *ratios)
     console.print(table)
     ratio = cnn["stock"] / cnn["ours"]
     console.print(
         f"CNN training step: {cnn['ours']:.2f} ms with ours, {cnn['stock']:.2f} with stock, ratio {ratio:.2f}."
     )
     for shape, peaks in memory.items():
-        text = ", ".join(f"{name} {mebibytes:.1f} MiB" for name, mebibytes in peaks.items())
-        console.print(f"Peak memory of a training step on {shape}: {text}.")
+        text = ", ".join(f"{name} {mebibytes:.0f}" for name, mebibytes in peaks.items())
+        console.print(f"Peak MiB of a training step on {shape}: {text}.")
 
 
 @app.command()
