@@ -10,6 +10,7 @@ import contextlib
 import functools
 import logging
 import os
+import re
 import signal
 import threading
 import time
@@ -124,10 +125,12 @@ def cluster_workers(address: str, holders: Mapping[Path, str | None]) -> Iterato
         from distributed import Client
     except ImportError:
         raise SweepError("--scheduler needs Dask: pip install 'batchnorm-lab[cluster]'") from None
+    if not re.fullmatch(r"(tcp|tls|ucx)://[^/]+:\d+", address):
+        raise SweepError(f"--scheduler: must be tcp://host:port, got {address!r}")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say, we say
     try:
         client = Client(address, timeout=SCHEDULER_TIMEOUT, set_as_default=False)
-    except (OSError, ValueError, TimeoutError) as error:
+    except (OSError, TimeoutError) as error:
         raise SweepError(f"--scheduler {address}: cannot be reached ({type(error).__name__}); is it running?") from None
     try:
         threads = sum(client.nthreads().values())
@@ -168,7 +171,7 @@ def _do_on_cluster(client: Any, address: str, work: Callable[[Piece], None], pie
     # Straight to Dask: joblib's Dask backend does not return when a piece has lost its worker too often.
     futures = [client.submit(work, piece, pure=False, priority=-i) for i, piece in enumerate(pieces)]
     try:
-        for future in distributed.as_completed(futures):
+        for future in distributed.as_completed(futures, loop=client.loop):
             future.result()
     except distributed.KilledWorker as error:
         raise WorkerLostError from error

@@ -50,7 +50,10 @@ def start(config: Path, out: Path, *arguments: object) -> subprocess.Popen[str]:
 def finish(config: Path, out: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     process = start(config, out, *arguments)
-    printed, errors = process.communicate(timeout=120)
+    try:
+        printed, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
     assert "Traceback" not in printed + errors, printed + errors
     return subprocess.CompletedProcess(process.args, process.returncode, printed, errors)
 
