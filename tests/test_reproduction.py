@@ -74,7 +74,7 @@ def test_published_runs_hold_every_seed_the_files_ask_for(tier: Tier) -> None:
 
 
 def test_unknown_claim_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ConfigError, match="faster_when_tund: no such claim; there are: accuracy_improves, "):
+    with pytest.raises(ConfigError, match=r"faster_when_tund: no such claim; there are: accuracy_improves, "):
         load_claims(["faster_when_tund"], Tier.embedded)
 
 
@@ -82,7 +82,7 @@ def test_a_folder_without_results_is_said_to_have_none(tmp_path: Path) -> None:
     studies = [
         Study(experiment, tmp_path / name) for name, experiment in load_claims(["higher_rates"], Tier.embedded).items()
     ]
-    with pytest.raises(StorageError, match="holds no results; run scripts/reproduce.py first"):
+    with pytest.raises(StorageError, match=r"holds no results; run scripts/reproduce\.py first"):
         reproduction.read_tables(studies)
 
 
