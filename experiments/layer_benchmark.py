@@ -59,10 +59,12 @@ def measure_layer(shape: Shape, rounds: int) -> list[Row]:
     for mode in ("graph", "XLA"):
         for phase, floor_bytes in FLOOR_BYTES.items():
             loops = {kind: _loop(_step(kind, shape), shape, mode, phase) for kind in KINDS}
-            contestants = {kind: _timed(loop, _repetitions(shape, phase)) for kind, loop in loops.items()}
+            contestants: dict[str, Contestant] = {
+                kind: _timed(loop, _repetitions(shape, phase)) for kind, loop in loops.items()
+            }
+            figures = in_turn(contestants, rounds)
             bandwidth = _timed(_differences(shape), _repetitions(shape, "inference"))
-            figures = in_turn(contestants | {"difference": bandwidth}, rounds)
-            floor = figures.pop("difference") * floor_bytes / 12  # it reads two values and writes one
+            floor = in_turn({"difference": bandwidth}, rounds)["difference"] * floor_bytes / 12  # 2 read, 1 written
             rows.append(Row(shape, mode, phase, floor=floor, **figures))  # type: ignore[arg-type]  # literals from loops
     return rows
 
@@ -178,7 +180,10 @@ def _loop(
 
 
 def _differences(shape: Shape) -> Callable[[], tf.Tensor]:
-    """Return the loop that shows the bandwidth, cache included where the shape fits: one tensor less another."""
+    """Return the loop that shows the bandwidth, cache included where the shape fits: one tensor less another.
+
+    On small shapes it shows TensorFlow's cost of an operation instead.
+    """
     first, second = tf.random.normal(shape), tf.random.normal(shape)
 
     @tf.function
@@ -202,4 +207,4 @@ def _timed(loop: Callable[[], tf.Tensor], repetitions: int) -> Contestant:
 
 
 def _repetitions(shape: Shape, phase: str) -> int:
-    return min(2000, max(4, ELEMENTS_PER_MEASUREMENT[phase] // tf.TensorShape(shape).num_elements()))
+    return min(20_000, max(4, ELEMENTS_PER_MEASUREMENT[phase] // tf.TensorShape(shape).num_elements()))
