@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+CORES = os.cpu_count() or 1
 Json = Annotated[bool, typer.Option("--json", help="print the figures as JSON")]
 
 
@@ -81,6 +83,34 @@ def step(
     if extras:
         bare, probed = extras.values()
         console.print(f"Probes and TensorBoard cost {100 * (probed / bare - 1):.1f} % of a run ({bare:.3f} s bare).")
+
+
+@app.command()
+def sweep(
+    workers: Annotated[int, typer.Option(min=1, help="worker processes of ours; all cores by default")] = CORES,
+    sample: Annotated[int, typer.Option(min=2, help="runs that `fit` really does, of 160")] = 8,
+    as_json: Json = False,
+) -> None:
+    """Time a sweep of 160 small runs: by a loop of `model.fit`, plain and tuned (a sample, scaled up), and by ours."""
+    from experiments import sweep_benchmark
+
+    found = sweep_benchmark.figures(workers, sample)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    plain, tuned, ours = found["plain fit"], found["tuned fit"], found["ours"]
+    table = Table("by", "whole command s", "× ours", "steady state s", "× ours", title="160 runs of 500 steps")
+    for name, cost in (("plain fit", plain), ("tuned fit", tuned), ("ours", ours)):
+        note = f", {cost['measured_runs']} runs scaled" if cost is not ours else f", {workers} workers"
+        ratios = [f"{cost[state] / ours[state]:.1f}" for state in ("whole", "steady")]
+        table.add_row(name + note, f"{cost['whole']:.1f}", ratios[0], f"{cost['steady']:.1f}", ratios[1])
+    console = Console(highlight=False)
+    console.print(table)
+    for part, seconds in found["parts of ours"].items():
+        console.print(f"  {part}: {seconds:.1f} s")
+    products = found["matrix products"]
+    ratio = ours["steady"] / products
+    console.print(f"The bare matrix products take {products:.1f} s; our steady state takes {ratio:.2f} times that.")
 
 
 if __name__ == "__main__":
