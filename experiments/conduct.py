@@ -13,9 +13,10 @@ import pandas as pd
 
 from experiments import storage
 from experiments.config import Experiment, Run
+from experiments.planning import Place, SweepPlan, plan_sweep
 from experiments.results_table import results_table
 from experiments.storage import Curve
-from experiments.sweep import Place, SweepError, SweepOptions, SweepPlan, plan_sweep, sweep
+from experiments.sweep import SweepError, SweepOptions, sweep
 from experiments.tensorboard import write_hparams_config
 from experiments.tuning import best_values, tuned_rates
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from experiments import storage
-from experiments.sweep import Place, SweepPlan
+from experiments.planning import Place, SweepPlan
 
 
 class SweepProgress:

@@ -88,7 +88,7 @@ def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
 
 def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
     from experiments.conduct import Study
-    from experiments.sweep import estimate_seconds, plan_sweep
+    from experiments.planning import estimate_seconds, plan_sweep
 
     console = Console(highlight=False, soft_wrap=True)
     for experiment in experiments:

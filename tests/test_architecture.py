@@ -42,7 +42,7 @@ def imports_of(path: Path, top_level_only: bool = False) -> set[str]:
 def test_the_modules_are_found():
     names = set(map(name_of, MODULES))
     assert {"custom_layers", "custom_layers.batch_normalization", "models.blocks", "experiments.program"} <= names
-    assert imports_of(ROOT / "experiments/sweep.py") >= {"experiments.storage", "experiments.config", "experiments.worker"}  # fmt: skip  # noqa: E501
+    assert imports_of(ROOT / "experiments/sweep.py") >= {"experiments.storage", "experiments.planning", "experiments.worker"}  # fmt: skip  # noqa: E501
     assert "experiments.worker" not in imports_of(ROOT / "experiments/sweep.py", top_level_only=True)
     assert "experiments.program" in imports_of(ROOT / "experiments/worker.py")
 

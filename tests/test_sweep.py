@@ -14,8 +14,17 @@ from experiments import storage, sweep, workforce
 from experiments.conduct import Study
 from experiments.config import Experiment, Run, RunConfig
 from experiments.loading import load_experiment
+from experiments.planning import (
+    PIECES_PER_WORKER,
+    Place,
+    Task,
+    cut_into_pieces,
+    estimate_seconds,
+    plan_sweep,
+    relative_cost,
+)
 from experiments.storage import Curve, Record
-from experiments.sweep import Place, SweepOptions, Task, cut_into_pieces, estimate_seconds, plan_sweep, relative_cost
+from experiments.sweep import SweepOptions
 from experiments.tensorboard import write_run_events
 from experiments.workforce import SweepError, WorkerLostError, Workforce
 
@@ -104,7 +113,7 @@ def test_pieces_hold_every_task_once_and_each_a_single_program():
 def test_a_large_program_is_cut_for_all_workers_a_small_one_is_compiled_once():
     large = [task(seed, steps=20_000) for seed in range(100)]
     small = [task(seed, steps=100, model={"layers": [5]}) for seed in range(100)]
-    assert len(cut_into_pieces(large, workers=4)) == 4 * sweep.PIECES_PER_WORKER
+    assert len(cut_into_pieces(large, workers=4)) == 4 * PIECES_PER_WORKER
     pieces = cut_into_pieces([*large, *small], workers=4)
     assert sum(piece[0].config.model.layers == (5,) for piece in pieces) == 1
     assert len(cut_into_pieces(small, workers=2)) == 2  # with nothing else to do, both workers help

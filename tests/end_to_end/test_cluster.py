@@ -89,7 +89,8 @@ def process_of(log: Path) -> int:
 def test_a_worker_lost_in_the_middle_changes_no_bit(scheduler: str, two_workers: list[Path], tmp_path: Path):
     config, alone, together = write_config(tmp_path), tmp_path / "alone", tmp_path / "together"
     assert finish(config, alone, "--workers", 1).returncode == 0
-    process = start(config, together, "--scheduler", scheduler)
+    relative = Path(os.path.relpath(together, ROOT))  # the workers have another working directory
+    process = start(config, relative, "--scheduler", scheduler)
     wait_for(lambda: len(finished(together)) >= 2)
     os.kill(process_of(two_workers[0]), signal.SIGKILL)
     lost_at = len(finished(together))
