@@ -11,12 +11,11 @@ import typer
 from rich.console import Console
 
 from experiments.config import Experiment
-from experiments.tiers import Tier, load_claims
+from experiments.tiers import README_TIER, Tier, load_claims
 from experiments.yaml_source import ConfigError
 
 INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent.parent
-README_TIER = Tier.mnist
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
