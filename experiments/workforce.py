@@ -15,7 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass
 from multiprocessing import resource_tracker as tracker_of_multiprocessing
 from pathlib import Path
@@ -26,6 +26,7 @@ from experiments import storage
 SCHEDULER_TIMEOUT = "5s"
 CLOSE_SECONDS = 1
 LOOK_FOR_PARENT_SECONDS = 0.5
+LOOK_UP_SECONDS = 0.2
 IDLE_SECONDS = 600  # between two sweeps of one command
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
@@ -82,20 +83,31 @@ def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces:
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
             executor = start()
             futures = [executor.submit(bound, piece) for piece in pieces]
-        for future in as_completed(futures):
-            future.result()
+        waiting = set(futures)
+        while waiting:  # looking up now and then: a signal that another thread was given does not wake this one
+            done, waiting = wait(waiting, timeout=LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
     except BrokenProcessPool as error:
         raise WorkerLostError from error
 
 
 @contextlib.contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Put SIGINT off for a moment; processes started meanwhile never see it."""
+    """Put SIGINT off for a moment; processes started meanwhile never see it.
+
+    The mask keeps it from the children and this thread, the handler keeps note of one that another thread was given.
+    """
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            raise KeyboardInterrupt
 
 
 def _work_for_parent(parent: int, work: Callable[[Piece], None], piece: Piece) -> None:

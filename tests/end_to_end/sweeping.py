@@ -28,6 +28,7 @@ grid:
 seeds: 4
 """
 RUNS = 16
+SECONDS_TO_END = 15  # after Ctrl-C: within 2 on an idle machine, and this says only that nothing waits for a run
 GO_ON = "the same command goes on from there"
 
 
