@@ -62,7 +62,7 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
     return _from_scikit_learn(name) if name in EMBEDDED else _from_tfds(name, data_dir)
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)  # as many as the seeds of a sweep, whose runs take turns
 def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
     """Split by seed, stratified by label: 20 % for validation (at most 5,000), 20 % for a test if none is official.
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custom_layers import BatchNormalization
+from custom_layers import BatchNormalization, kernels
 
 EPSILON = 1e-3
 MOMENTUM = 0.9
@@ -236,17 +236,18 @@ def test_error_is_at_most_twice_the_stock_layers(shape, ratio, mode):
 
 @pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("shape", [(512, 512), (60, 32, 32, 16)], ids=str)
-def test_error_through_the_fused_kernel_stays_far_below_the_batchs_own_noise(shape, ratio):
-    """The kernel adds up in sequence, the stock layer in blocks: ours errs more, but not so that training could tell.
+def test_error_through_the_fused_kernel_is_tiny_or_at_most_twice_the_stock_layers(shape, ratio):
+    """The kernel adds up in sequence, the stock layer in blocks: ours errs more, up to means of 64 deviations.
 
-    A mean over m values strays from the population's by 1/√m deviations, and its error must not come near that; where
-    it would, the layer leaves the kernel, and the stock layer's error is the bound again.
+    A mean over m values strays from the population's by 1/√m deviations, here 0.004 at least; the error stays under a
+    tenth of that. Beyond, the layer leaves the kernel, and the stock layer's error is the bound.
     """
     ours, stock = (errors(cls, shape, ratio, "graph") for cls in (BatchNormalization, keras.layers.BatchNormalization))
     noise = 1 / np.sqrt(np.prod(shape[:-1]))
     output, dx = 0, 1
-    assert ours[output] <= max(noise / 2, 2 * stock[output])
-    assert ours[dx] <= max(noise / 100, 2 * stock[dx])
+    allowed = (noise / 10, noise / 1000) if ratio <= kernels.LARGEST_MEAN else (0.0, 0.0)
+    assert ours[output] <= max(allowed[0], 2 * stock[output])
+    assert ours[dx] <= max(allowed[1], 2 * stock[dx])
 
 
 @pytest.mark.parametrize("shape", [(12, 5), (40, 16, 16, 16)], ids=str)

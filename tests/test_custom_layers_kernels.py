@@ -36,7 +36,8 @@ def traced(shape, jit, axis=-1, **call):
         ((60, 100), {}, False),  # too small
         ((64, 32, 28, 28), {"axis": 1}, False),  # the kernel wants the channels last
         ((64, 28, 28, 32), {"training": False}, True),
-        ((256, 1024), {"training": False}, False),  # many channels: plain inference is faster
+        ((128, 14, 14, 64), {"training": False}, False),  # many channels: plain inference is as fast
+        ((256, 1024), {"training": False}, False),
         ((64, 28, 28, 32), {"jit": True}, False),  # XLA takes the kernel apart
     ],
     ids=str,
@@ -63,10 +64,10 @@ def test_xla_is_seen_from_loops_and_nested_functions():
     assert not kernels.in_xla()
 
 
-@pytest.mark.parametrize("largest_sum", [kernels.LARGEST_SUM, 0.0])  # with 0 every batch goes the plain way after all
+@pytest.mark.parametrize("largest", [kernels.LARGEST_MEAN, 0.0])  # with 0 every batch goes the plain way after all
 @pytest.mark.parametrize("shape", [(7, 5), (6, 4, 3), (4, 5, 6, 3), (2, 3, 4, 3, 2), (1, 4)], ids=str)
-def test_kernel_and_equations_agree(shape, largest_sum, monkeypatch):
-    monkeypatch.setattr(kernels, "LARGEST_SUM", largest_sum)
+def test_kernel_and_equations_agree(shape, largest, monkeypatch):
+    monkeypatch.setattr(kernels, "LARGEST_MEAN", largest)
     x, dy = batch(*shape), batch(*shape, seed=1)
     gamma, beta = batch(shape[-1], seed=2), batch(shape[-1], seed=3)
     axes = tuple(range(len(shape) - 1))
@@ -94,6 +95,29 @@ def test_variance_of_the_kernel_is_the_biased_one():
     x = np.float32([[1.0, 2.0], [3.0, 6.0]])
     _, moments = kernels.fused_training(tf.constant(x), tf.ones(2), tf.zeros(2), EPSILON)
     np.testing.assert_allclose(moments.variance, [1.0, 4.0], rtol=1e-6)  # Bessel's would be 2 and 8
+
+
+@pytest.mark.parametrize(
+    ("shape", "image"),
+    [
+        ((64, 28, 28, 32), [-1, 8, 1, 32]),
+        ((None, 7, 7, 64), [-1, 7, 1, 64]),
+        ((None, None, None, 3), [1, -1, 1, 3]),
+        ((None, 512), [1, -1, 1, 512]),
+        ((20, 600), [-1, 5, 1, 600]),
+        ((11, 800), [1, -1, 1, 800]),
+    ],
+    ids=str,
+)
+def test_the_kernel_is_given_short_rows_where_the_shape_can_be_cut(shape, image):
+    seen = []
+
+    @tf.function(input_signature=[tf.TensorSpec(shape)])
+    def look(x):
+        seen.append(kernels._image(x, shape[-1]))
+
+    look.get_concrete_function()
+    assert seen == [image]
 
 
 def test_a_mean_that_drowns_the_deviations_is_not_left_to_the_kernel():
