@@ -37,7 +37,7 @@ COLOURS: dict[Verdict, str] = {"supported": "#009E73", "refuted": "#D55E00", "in
 MARKERS: dict[Verdict, str] = {"supported": "o", "refuted": "X", "inconclusive": "D"}
 ORDER: tuple[Verdict, ...] = ("supported", "inconclusive", "refuted")
 RATIO = "× margin"
-LONGEST_LABEL = 32
+LONGEST_LABEL = 40  # letters, of which a part's name takes at most 26
 EDGE = 10.0  # the overview's ratio axis ends a decade from the margin
 
 
@@ -124,7 +124,7 @@ def _limits(part: PartResult, effects: np.ndarray) -> tuple[float, float, bool]:
     logarithmic = min(bounds) > 0 and not (values < 0).any() and (part.config.effect == "ratio" or spread > 50)
     shown = np.log(positive) if logarithmic else values
     low, high = shown.min(), shown.max()
-    room = max(high - low, 0.1 * abs(high), 1e-12)
+    room = max(high - low, 0.5 if logarithmic else 0.1 * abs(high) or 1.0)
     low -= room * (0.25 if (effects < (math.exp(low) if logarithmic else low)).any() else 0.05)
     high += room * (0.25 if np.isposinf(effects).any() else 0.05)
     return (math.exp(low), math.exp(high), True) if logarithmic else (low, high, False)
@@ -185,8 +185,9 @@ def verdict_overview(results: Sequence[ClaimResult]) -> Figure:
     if undrawn:
         notes.append("without an effect to draw: " + ", ".join(undrawn))
     panels = {scale: panels[scale] for scale in sorted(panels, key=lambda s: (s != RATIO, s))}
-    heights = [len(rows) + 2.2 for rows in panels.values()] or [2.0]
-    height = 0.7 + 0.21 * sum(heights) + 0.2 * len(notes)
+    heights = [len(rows) + 0.5 for rows in panels.values()] or [2.0]
+    # Legend, lines, then of each panel the ticks with their label, and the notes: inches.
+    height = 0.5 + 0.21 * sum(heights) + 0.6 * len(heights) + 0.2 * len(notes)
     figure, all_axes = new_figure(height, rows=len(heights), heights=heights)
     for axes, (scale, rows) in zip(all_axes, panels.items(), strict=False):
         rows.sort(key=lambda row: (ORDER.index(row.verdict), -row.estimate))
@@ -240,10 +241,13 @@ def _row(result: ClaimResult, part: PartResult, parts: int) -> _Row:
     if not result.config.separate_verdicts:
         several = f" (1 of {parts})" if parts > 1 else ""
         return _Row(result.id, format_effect(part) + several, result.verdict, low, estimate, high)
-    name = part.config.name
-    room = LONGEST_LABEL - len(name)
-    label = result.id if len(result.id) <= room else f"{result.id[: max(8, room)]}…"
+    name = _cut(part.config.name, 26)
+    label = _cut(result.id, LONGEST_LABEL - len(name))
     return _Row(f"{label}: {name}", format_effect(part), part.verdict, low, estimate, high)
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1].rstrip(' ,')}…"
 
 
 def _scale(part: PartConfig) -> str:

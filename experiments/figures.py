@@ -238,7 +238,7 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
     svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
     svg = re.sub(r'(href="|url\()#', rf"\1#{name}-", svg)
-    svg = re.sub(r"\d+\.\d{3,}", lambda m: f"{float(m[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _two_decimals, tag[0]), svg)  # not what is written
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).replace(INK, "currentColor")
     view = re.search(r'viewBox="[^"]+"', svg)
     assert view is not None  # matplotlib always writes one
@@ -250,6 +250,10 @@ def inline_svg(figure: Figure, name: str, description: str) -> str:
         svg,
         count=1,
     )
+
+
+def _two_decimals(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def svg_file(figure: Figure, name: str) -> str:

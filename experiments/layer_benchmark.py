@@ -86,13 +86,13 @@ def measure_peak_memory(shape: Shape, threads: int) -> dict[Kind, float]:
     """Return MiB that a training step needs beyond its input and upstream gradient, each in a fresh process."""
     figures = {}
     for kind in KINDS:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
-            figures[kind] = fresh.submit(_peak_memory, kind, shape, threads).result()
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, context, initializer=start_tensorflow, initargs=(threads,)) as fresh:
+            figures[kind] = fresh.submit(_peak_memory, kind, shape).result()
     return figures
 
 
-def _peak_memory(kind: Kind, shape: Shape, threads: int) -> float:
-    start_tensorflow(threads)
+def _peak_memory(kind: Kind, shape: Shape) -> float:
     rng = np.random.default_rng(0)
     # Not drawn by TensorFlow, whose allocator would keep the temporary values' memory and hand it to the step.
     x, dy = (tf.constant(rng.standard_normal(shape, np.float32)) for _ in range(2))

@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from custom_layers import recompute_statistics
 from experiments.config import OptimizerConfig, Probe, RunConfig
-from experiments.datasets import Dataset, batch_order, split_dataset
+from experiments.datasets import Dataset, DatasetError, batch_order, split_dataset
 from experiments.probes import Probes
 from models.initialization import initial_kernels
 from models.networks import build_model
@@ -54,6 +54,8 @@ class Program:
 
     def __init__(self, config: RunConfig, dataset: Dataset):
         started = time.perf_counter()
+        if "corruptions" in config.probes and dataset.features.ndim < 4:
+            raise DatasetError(f"probes: corruptions changes images, and {config.dataset.name} has none; leave it out")
         self.dataset = dataset
         self.binarize = config.dataset.binarize
         self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)
@@ -181,12 +183,13 @@ class Program:
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Return mean loss and accuracy over `batches`, (batches, examples), where −1 is padding.
 
-        recomputed: normalize by the statistics of each batch instead of the moving ones.
+        recomputed: normalize by the statistics of each batch instead of the moving ones; there, padding counts as its
+        row's first example.
         """
 
         def sums(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             real = tf.cast(indices >= 0, tf.float32)
-            x, y = self._examples(tf.maximum(indices, 0), change)
+            x, y = self._examples(tf.where(indices >= 0, indices, tf.maximum(indices[0], 0)), change)
             weights, statistics = ([tf.convert_to_tensor(v) for v in variables] for variables in self._variables)
             logits, _ = self.network.stateless_call(weights, statistics, x, training=recomputed)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)

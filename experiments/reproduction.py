@@ -15,13 +15,14 @@ from experiments.claims import ClaimResult, judge, judge_table
 from experiments.conduct import Study
 from experiments.config import ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
-from experiments.figures import svg_file
+from experiments.figures import convergence_figure, svg_file
 from experiments.report import AACheck, Evidence, render_report, replace_between_markers, verdict_table_markdown
 from experiments.statistics import false_support_share, interval_coverage
 from experiments.summary import runs_at_best_rate
 from experiments.tuning import best_values, tuned_rates
 
 ABOUT = ("packages", "python", "processor", "system", "threads")
+HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview
 AA_CLAIM, AA_ARM, AA_MEASURE, AA_SEED = "accuracy_improves", "mlp_custom_bn", "final_test_accuracy", 0
 
 
@@ -113,14 +114,30 @@ def publish(
             picture = svg_file(effect_figure(result), f"{tier}-{result.id}")
             storage.write_atomically(target / result.id / "effect.svg", picture.encode())
     storage.write_atomically(target / "overview.svg", svg_file(verdict_overview(judged), f"{tier}-overview").encode())
+    for study in studies:
+        if study.experiment.name == HEADLINE_CLAIM:
+            shown = evidence(study, results[HEADLINE_CLAIM])
+            claim = shown.experiment.claim
+            curves = convergence_figure(shown.curves, target=claim.target if claim else None)
+            storage.write_atomically(documents / _convergence(tier), svg_file(curves, f"{tier}-convergence").encode())
     storage.write_atomically(documents / f"{tier}.md", results_page(tier, judged, about).encode())
 
 
 def renew_readme(readme: Path, tier: str, judged: Sequence[ClaimResult]) -> None:
-    """Put a tier's verdicts between the README's markers."""
-    table = verdict_table_markdown(judged, link=f"docs/results/{tier}.md")
-    text = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", table)
+    """Put a tier's verdicts and figures between the README's markers."""
+    text = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", readme_section(tier, judged))
     storage.write_atomically(readme, text.encode())
+
+
+def readme_section(tier: str, judged: Sequence[ClaimResult]) -> str:
+    """Return what the README shows of a tier: the verdict table, every effect, and the curves of the main claim."""
+    return f"""{verdict_table_markdown(judged, link=f"docs/results/{tier}.md")}
+
+![Every effect against its margin](docs/results/{tier}/overview.svg)
+
+Validation accuracy of `{HEADLINE_CLAIM}`, each arm at its own best learning rate; median and quartiles over seeds:
+
+![Validation accuracy over training, with and without batch normalization](docs/results/{_convergence(tier)})"""
 
 
 def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[str, Any]) -> str:
@@ -140,6 +157,10 @@ def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[s
         *(f"* {name.replace('_', ' ')}: {_words(value)}" for name, value in provenance.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _convergence(tier: str) -> str:
+    return f"{tier}/{HEADLINE_CLAIM}/convergence.svg"
 
 
 def provenance_of(folder: Path, studies: Sequence[Study]) -> dict[str, Any]:

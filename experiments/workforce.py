@@ -14,6 +14,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ CLOSE_SECONDS = 1
 LOOK_FOR_PARENT_SECONDS = 0.5
 LOOK_UP_SECONDS = 0.2
 IDLE_SECONDS = 600  # between two sweeps of one command
+MOST_GROWTH = 2_000_000_000  # bytes of a worker's memory
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 Piece = TypeVar("Piece")
@@ -83,6 +85,8 @@ def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces:
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
             executor = start()
             futures = [executor.submit(bound, piece) for piece in pieces]
+        # A worker that has grown too large is replaced, which is nobody else's concern.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
         waiting = set(futures)
         while waiting:  # looking up now and then: a signal that another thread was given does not wake this one
             done, waiting = wait(waiting, timeout=LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
@@ -112,6 +116,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 def _work_for_parent(parent: int, work: Callable[[Piece], None], piece: Piece) -> None:
     _end_with_parent(parent)
+    _keep_programs()
     work(piece)
 
 
@@ -125,6 +130,14 @@ def _end_with_parent(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+@functools.cache
+def _keep_programs() -> None:
+    """Have loky not take compiled programs for a leak: from 300 MB on it would replace this process by a fresh one."""
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = MOST_GROWTH
 
 
 @contextlib.contextmanager

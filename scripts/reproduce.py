@@ -39,6 +39,9 @@ def reproduce(
     from experiments.storage import StorageError
     from experiments.sweep import SweepError, SweepOptions
 
+    if publish and claims:
+        errors.print("error: --publish takes all claims of a tier; leave the names out", style="red", markup=False)
+        raise typer.Exit(2)
     try:
         experiments = load_claims(claims or [], tier)
     except ConfigError as error:

@@ -201,6 +201,29 @@ def test_overview_draws_each_part_where_verdicts_are_separate() -> None:
     assert "✓ robust: moving" in texts(verdict_overview([result]))
 
 
+def test_overview_keeps_room_for_its_axes_whatever_the_parts_are_called() -> None:
+    long = part([2.0, 2.0], 1.9, 2.1, "supported", name="of the recomputed statistics of the changed images " * 3)
+    results = [claim("better", POINTS), claim("robust_to_everything_there_is", long, REFUTED, separate_verdicts=True)]
+    figure = verdict_overview(results)
+    svg_file(figure, "overview")  # a layout that does not fit is a warning, and a warning an error
+    assert all(axes.get_position().width > 0.3 for axes in figure.axes)
+    assert any(text.endswith("…: of the recomputed statist…") for text in texts(figure))
+
+
+def test_inline_figure_shortens_coordinates_but_no_number_that_is_read() -> None:
+    loss = part([0.083, 0.0831], 0.083, 0.0831, "supported", effect="difference", unit="loss", margin={"at_least": 0})
+    svg = inline_svg(verdict_overview([claim("regularizes", loss)]), "x", "x")
+    assert "+0.083 loss" in svg
+    assert not re.search(r'[ "]\d+\.\d{3,}', re.sub(r">[^<]*<", "><", svg))
+
+
+def test_ticks_differ_where_no_seed_has_a_finite_effect() -> None:
+    figure = effect_figure(claim("never", part([math.inf] * 3, math.inf, math.inf, "supported", margin={"above": 1})))
+    figure.canvas.draw()
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert len(ticks) == len(set(ticks)) > 1
+
+
 def test_overview_of_nothing_says_so() -> None:
     assert "no effect to draw" in texts(verdict_overview([]))
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from experiments import program as program_module
 from experiments.config import DatasetConfig, OptimizerConfig, RunConfig
-from experiments.datasets import batch_order, load_dataset, split_dataset
+from experiments.datasets import DatasetError, batch_order, load_dataset, split_dataset
 from experiments.program import Diverged, Program, build_optimizer, uses_xla
 from models.initialization import initial_kernels
 from models.networks import build_model
@@ -368,6 +368,24 @@ def test_changed_images_and_recomputed_statistics():
     assert curves["accuracy/test"][-1] == train(run_config(
         {"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5}
     ))["accuracy/test"][-1]  # fmt: skip
+
+
+def test_padding_brings_no_foreign_example_into_recomputed_statistics():
+    config = run_config({"norm": {"kind": "custom"}})
+    used = program(config)
+    list(used.train(config))
+    batch = np.array([5, 6, 7, 8])
+    padded = np.array([[5, 6, 7, 8, -1, -1, -1, -1]], np.int32)
+    whole, _ = used.evaluate(padded, np.array([1.0, 0.0], np.float32), True)
+    logits = used.network(inputs(np.array([*batch, 5, 5, 5, 5])), training=True)[:4]
+    expected = keras.losses.sparse_categorical_crossentropy(DIGITS.labels[batch], logits, from_logits=True)
+    assert float(whole) == pytest.approx(float(np.mean(expected)), rel=1e-5)
+
+
+def test_tables_have_no_brightness():
+    config = run_config(dataset={"name": "wine", "batch_size": 30}, probes=["corruptions"])
+    with pytest.raises(DatasetError, match=r"^probes: corruptions changes images, and wine has none; leave it out$"):
+        Program(config, load_dataset("wine"))
 
 
 def test_the_training_split_is_evaluated_on_demand():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -64,9 +65,15 @@ def test_published_page_is_what_the_published_tables_say(tier: Tier) -> None:
 def test_readme_shows_the_verdicts_of_the_published_tables() -> None:
     assert README_TIER in PUBLISHED_TIERS
     judged = reproduction.judge_all(published(README_TIER))
-    table = verdict_table_markdown(judged, link=f"docs/results/{README_TIER}.md")
+    section = reproduction.readme_section(README_TIER, judged)
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert replace_between_markers(readme, "verdicts", table) == readme
+    assert replace_between_markers(readme, "verdicts", section) == readme
+
+
+def test_every_figure_that_the_readme_shows_is_there() -> None:
+    figures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", (PROJECT / "README.md").read_text(encoding="utf-8"))
+    assert len(figures) == 2
+    assert [path for path in figures if not (PROJECT / path).is_file()] == []
 
 
 @pytest.mark.parametrize("tier", PUBLISHED_TIERS)
