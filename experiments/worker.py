@@ -95,6 +95,7 @@ def start_tensorflow(threads: int) -> None:
     with _quiet_stderr():
         import tensorflow as tf
 
+        tf.get_logger().setLevel("ERROR")  # each program's evaluation is traced anew, as it must be
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         tf.constant(0)
