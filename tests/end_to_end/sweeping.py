@@ -40,12 +40,16 @@ def write_config(folder: Path, text: str = CONFIG) -> Path:
 
 
 def start(config: Path, out: Path, *arguments: object) -> subprocess.Popen[str]:
-    """Start the command as the leader of a session of its own."""
+    """Start the command as the leader of a session of its own, which hears Ctrl-C even if the tests do not (nohup)."""
     words = [sys.executable, ROOT / "scripts/run.py", config, "--out", out, *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(
-        list(map(str, words)), stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True
-    )
+    heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a handler is not inherited, being deaf is
+    try:
+        return subprocess.Popen(
+            list(map(str, words)), stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True
+        )
+    finally:
+        signal.signal(signal.SIGINT, heard)
 
 
 def finish(config: Path, out: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
