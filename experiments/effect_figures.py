@@ -37,7 +37,7 @@ COLOURS: dict[Verdict, str] = {"supported": "#009E73", "refuted": "#D55E00", "in
 MARKERS: dict[Verdict, str] = {"supported": "o", "refuted": "X", "inconclusive": "D"}
 ORDER: tuple[Verdict, ...] = ("supported", "inconclusive", "refuted")
 RATIO = "× margin"
-LONGEST_LABEL = 40  # letters, of which a part's name takes at most 26
+LONGEST_LABEL, LONGEST_PART = 40, 26  # letters
 EDGE = 10.0  # the overview's ratio axis ends a decade from the margin
 
 
@@ -242,7 +242,7 @@ def _row(result: ClaimResult, part: PartResult, parts: int) -> _Row:
     if not result.config.separate_verdicts:
         several = f" (1 of {parts})" if parts > 1 else ""
         return _Row(result.id, format_effect(part) + several, result.verdict, low, estimate, high)
-    name = _cut(part.config.name, 26)
+    name = _cut(part.config.name, LONGEST_PART)
     label = _cut(result.id, LONGEST_LABEL - len(name))
     return _Row(f"{label}: {name}", format_effect(part), part.verdict, low, estimate, high)
 

@@ -189,7 +189,7 @@ class Program:
 
         def sums(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             real = tf.cast(indices >= 0, tf.float32)
-            x, y = self._examples(tf.where(indices >= 0, indices, tf.maximum(indices[0], 0)), change)
+            x, y = self._examples(tf.where(indices >= 0, indices, indices[0]), change)
             weights, statistics = ([tf.convert_to_tensor(v) for v in variables] for variables in self._variables)
             logits, _ = self.network.stateless_call(weights, statistics, x, training=recomputed)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
@@ -216,9 +216,10 @@ def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _in_batches(indices: np.ndarray) -> np.ndarray:
-    """Cut into rows of equal length, EVALUATION_BATCH at most, padded with −1; of similar parts the shape is equal."""
+    """Cut into rows of equal length, about EVALUATION_BATCH at most, padded with −1; no row is padding alone."""
     rows = -(-len(indices) // EVALUATION_BATCH)
     length = -(-len(indices) // (rows * EVALUATION_ROUNDING)) * EVALUATION_ROUNDING
+    rows = -(-len(indices) // length)
     padded = np.full(rows * length, -1, np.int32)
     padded[: len(indices)] = indices
     return padded.reshape(rows, length)

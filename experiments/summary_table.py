@@ -20,18 +20,21 @@ def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame)
     target = target_of(experiment.config)
     shown = Table(title=experiment.config.title, title_justify="left", title_style="bold")
     shown.add_column("arm", no_wrap=True)
-    shown.add_column("learning\nrate", justify="right")
-    shown.add_column(
-        f"steps to {target:.0%}\naccuracy" if target else "steps to\ntarget", justify="right", no_wrap=True
-    )
+    rated = any(row.best_rate is not None for row in rows)
+    if rated:
+        shown.add_column("rate", justify="right", no_wrap=True)
+    if target:
+        shown.add_column(f"steps to {target:.0%}\naccuracy", justify="right", no_wrap=True)
     shown.add_column("test accuracy\n(%)", justify="right", no_wrap=True)
     shown.add_column("diverged", justify="right", no_wrap=True)
     for row in rows:
         edge = " *" if row.at_edge else ""
+        rate = ["–" if row.best_rate is None else f"{row.best_rate:g}{edge}"] if rated else []
+        steps = ["–" if row.steps_to_target is None else _spread(row.steps_to_target, _steps)] if target else []
         shown.add_row(
             row.arm,
-            "–" if row.best_rate is None else f"{row.best_rate:g}{edge}",
-            "–" if row.steps_to_target is None else _spread(row.steps_to_target, _steps),
+            *rate,
+            *steps,
             _spread(row.test_accuracy, lambda share: f"{100 * share:.1f}"),
             f"{row.diverged} of {row.runs}",
         )
@@ -69,7 +72,8 @@ def _effect(part: PartResult) -> str:
 
 def _caption(rows: list[ArmSummary]) -> str:
     seeds = max((row.seeds for row in rows), default=0)
-    text = f"each arm at its best learning rate; median over {seeds} seeds, quartiles in brackets"
+    best = "each arm at its best learning rate; " if any(row.best_rate is not None for row in rows) else ""
+    text = f"{best}median over {seeds} seeds, quartiles in brackets"
     return text + (
         "\n* at the edge of the rates tried: a better one may lie outside" if any(r.at_edge for r in rows) else ""
     )

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import gc
 import os
-import sys
 import threading
 import time
 import traceback
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from experiments.program import Program
 
 KEPT_PROGRAMS = 6  # as many as the arms of a timed comparison, which take turns
-SWITCH_SECONDS = 0.0005
 _one_at_a_time = threading.Lock()  # a program holds the variables of the run it trains
 _programs: dict[str, Program] = {}
 
@@ -86,11 +84,7 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
 
 @functools.cache
 def start_tensorflow(threads: int) -> None:
-    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen.
-
-    A thread that writes results lets training go on sooner than Python's five milliseconds.
-    """
-    sys.setswitchinterval(SWITCH_SECONDS)
+    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _quiet_stderr():
         import tensorflow as tf

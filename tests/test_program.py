@@ -370,6 +370,17 @@ def test_changed_images_and_recomputed_statistics():
     ))["accuracy/test"][-1]  # fmt: skip
 
 
+def test_all_is_compiled_before_the_first_run():
+    used = Program(run_config({"norm": {"kind": "custom"}}), DIGITS)
+    compiled = used.evaluate.experimental_get_tracing_count(), used.take_steps.experimental_get_tracing_count()
+    list(used.train(run_config({"norm": {"kind": "custom"}}, seed=3)))
+    assert compiled == (
+        used.evaluate.experimental_get_tracing_count(),
+        used.take_steps.experimental_get_tracing_count(),
+    )
+    assert compiled == (1, 1)  # validation and test, 359 and 360 examples, are one shape
+
+
 def test_padding_brings_no_foreign_example_into_recomputed_statistics():
     config = run_config({"norm": {"kind": "custom"}})
     used = program(config)

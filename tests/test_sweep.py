@@ -278,3 +278,12 @@ def test_tabulating_finished_runs_costs_a_millisecond_each(many: tuple[Experimen
     assert len(table) == FINISHED
     assert table["best_validation_accuracy"].notna().all()
     assert seconds / FINISHED < 1e-3  # 10 s for 10,000
+
+
+def test_compiled_programs_are_no_leak_to_loky(monkeypatch: pytest.MonkeyPatch) -> None:
+    from joblib.externals.loky import process_executor
+
+    assert process_executor._MAX_MEMORY_LEAK_SIZE < workforce.MOST_GROWTH  # its name is not public: it must be there
+    monkeypatch.setattr(process_executor, "_MAX_MEMORY_LEAK_SIZE", process_executor._MAX_MEMORY_LEAK_SIZE)
+    workforce._keep_programs.__wrapped__()
+    assert process_executor._MAX_MEMORY_LEAK_SIZE == workforce.MOST_GROWTH
