@@ -107,7 +107,6 @@ class RunConfig(Strict):
         values = {
             "seed": 0,
             "steps": 0,
-            "timed": False,
             "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
             "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
             "optimizer": self.optimizer.model_copy(update={"learning_rate": 1.0}),

@@ -198,6 +198,10 @@ def _check_references(config: ExperimentConfig, source: Source, faults: list[str
             check((*key, "axis"), part.axis, list(config.grid), "an axis of grid")
         if part.effect != "level" and part.baseline is None:
             fault(key, f"a {part.effect} needs a baseline arm")
+        if part.measure in ("seconds_to_target", "seconds_per_step") and not all(
+            changes.get("timed", config.run.timed) for changes in config.arms.values()
+        ):
+            fault(key, f"{part.measure} compares runs that were trained alone; set run.timed: true")
 
 
 def _report(source: Source, key: Key, text: str) -> str:

@@ -86,9 +86,7 @@ class Probes:
             if not name.startswith("pre_activation/"):
                 metrics[name] = float(value)
                 continue
-            ascending = np.sort(value.T, axis=1)  # (units, values); np.percentile alone is slower
-            percentiles = np.percentile(ascending, PERCENTILES, axis=1)  # (3, units)
-            for p, of_units in zip(PERCENTILES, percentiles, strict=True):
+            for p, of_units in zip(PERCENTILES, _percentiles(value), strict=True):
                 if "pre_activations" in self.asked:
                     metrics[f"{name}/p{p}"] = float(of_units.mean())
                 if "unit_percentiles" in self.asked and name.endswith(f"/{self.hidden}"):
@@ -213,6 +211,15 @@ def _by_unit(z: tf.Tensor) -> tf.Tensor:
     batch, values = z.shape[0], tf.reshape(z, (-1, z.shape[-1]))
     stride = max(1, values.shape[0] // max(batch, MOST_VALUES))
     return values[::stride]
+
+
+def _percentiles(values: np.ndarray) -> np.ndarray:
+    """PERCENTILES of every column, (3, columns), as `np.percentile` has them, which takes four times as long."""
+    ascending = np.sort(values, axis=0)
+    position = np.array(PERCENTILES) / 100 * (len(values) - 1)
+    below = position.astype(int)
+    lower, upper = ascending[below], ascending[np.minimum(below + 1, len(values) - 1)]
+    return np.asarray(lower + (position - below)[:, None] * (upper - lower))
 
 
 def _moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import tensorflow as tf
 
 from custom_layers import recompute_statistics
 from experiments.config import OptimizerConfig, Probe, RunConfig
-from experiments.datasets import Dataset, DatasetError, batch_order, split_dataset
+from experiments.datasets import Dataset, DatasetError, Split, batch_order, split_dataset
 from experiments.probes import Probes
 from models.initialization import initial_kernels
 from models.networks import build_model
@@ -34,7 +34,10 @@ FIRST_STEPS = 100  # whose losses the probe step_loss keeps
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What a run shows at one step. `seconds`: spent in training steps so far, evaluation and probes left out."""
+    """What a run shows at one step.
+
+    seconds: of training so far, with the evaluations and probes between steps; in a timed run, without them.
+    """
 
     step: int
     metrics: dict[str, float]
@@ -67,14 +70,14 @@ class Program:
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
-        compiled = tf.function(jit_compile=uses_xla(config))
-        self.take_steps: Callable[[np.ndarray], tf.Tensor] = compiled(self._take_steps)
-        self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = compiled(self._evaluate)
-        self._probe: Callable[[np.ndarray], dict[str, tf.Tensor]] = compiled(self._probe_batch)
-        self.take_steps(np.zeros((config.evaluate_every, config.dataset.batch_size), np.int32))
+        self._no_batches = tf.zeros((config.evaluate_every, config.dataset.batch_size), tf.int32)
+        self._compiled = tf.function(jit_compile=uses_xla(config))
+        self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
+        self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
-        for part in (split.validation, split.test):
-            self.evaluate(_in_batches(part))
+        probed = tf.constant(split.train[: config.probe_examples])
+        for parts in (_evaluated_parts(config, split), {"test": split.test}):
+            self._proceed(self._no_batches.numpy(), tf.constant(_in_rows(*parts.values())), probed, config.timed)
         self.compile_seconds = time.perf_counter() - started
 
     def reset(self, config: RunConfig) -> None:
@@ -97,45 +100,75 @@ class Program:
         self.reset(config)
         self._scale.assign(split.scale)
         self._shift.assign(split.shift)
-        validation, test = _in_batches(split.validation), _in_batches(split.test)
-        training = _in_batches(split.train[:EVALUATION_BATCH])
-        probed = split.train[: config.probe_examples]
-        seconds, limit = 0.0, np.inf
-        for step in range(0, config.steps + 1, config.evaluate_every):
+        parts, probed = _evaluated_parts(config, split), tf.constant(split.train[: config.probe_examples])
+        examples, test = tf.constant(_in_rows(*parts.values())), tf.constant(_in_rows(split.test))
+        every, seconds, limit = config.evaluate_every, 0.0, np.inf
+        for step in range(0, config.steps + 1, every):
             metrics: dict[str, float] = {}
+            batches = order[max(step - every, 0) : step]  # none before the first step
+            losses, seen, measured, took = self._proceed(batches, examples, probed, config.timed)
             if step > 0:
-                started = time.perf_counter()
-                losses = self.take_steps(order[step - config.evaluate_every : step]).numpy()
-                before, seconds = seconds, seconds + time.perf_counter() - started
-                if step == config.evaluate_every:
+                seconds += took
+                if step == every:
                     limit = DIVERGED * losses[0]
                 outside = np.flatnonzero(~(np.isfinite(losses) & (losses <= limit)))
                 if len(outside):
-                    raise Diverged(step - config.evaluate_every + int(outside[0]) + 1)
+                    raise Diverged(step - every + int(outside[0]) + 1)
                 metrics["loss/train"] = float(losses.mean())
-            metrics |= self._mean_loss_and_accuracy(validation, "validation")
+            metrics |= _means(parts, *seen)
             if not np.isfinite(metrics["loss/validation"]):
                 raise Diverged(step)
-            if step == config.steps or config.test_every_evaluation:
-                metrics |= self._mean_loss_and_accuracy(test, "test")
             if step == config.steps:
-                metrics |= self._after_training(config.probes, split.train[:MOST_RECOMPUTED], test)
-            if "training_loss" in config.probes:
-                metrics |= self._mean_loss_and_accuracy(training, "training_split")
-            if config.probes:
-                measured = self._probe(probed)
-                metrics |= self.probes.metrics({name: value.numpy() for name, value in measured.items()})
+                if "test" not in parts:
+                    _, seen, *_ = self._proceed(order[:0], test, probed)
+                    metrics |= _means({"test": split.test}, *seen)
+                metrics |= self._after_training(config.probes, split.train[:MOST_RECOMPUTED], split.test)
+            metrics |= self.probes.metrics(measured)
             if "step_loss" in config.probes and step > 0:
-                times = np.linspace(before, seconds, len(losses) + 1)[1:]  # so that seconds per step stay true
-                start = step - config.evaluate_every + 1
-                for i, (loss, at) in enumerate(zip(losses, times, strict=True), start):
+                times = np.linspace(seconds - took, seconds, every + 1)[1:]  # so that seconds per step stay true
+                for i, (loss, at) in enumerate(zip(losses, times, strict=True), step - every + 1):
                     if i <= FIRST_STEPS:
                         yield Evaluated(i, {"loss/step": float(loss)}, float(at))
             yield Evaluated(step, metrics, seconds)
 
-    def _mean_loss_and_accuracy(self, batches: np.ndarray, part: str) -> dict[str, float]:
-        loss, accuracy = self.evaluate(batches)
-        return {f"loss/{part}": float(loss), f"accuracy/{part}": float(accuracy)}
+    def _proceed(
+        self, batches: np.ndarray, examples: tf.Tensor, probed: tf.Tensor, timed: bool = False
+    ) -> tuple[np.ndarray, list[np.ndarray], dict[str, np.ndarray], float]:
+        """Take a step per row of `batches`, then evaluate and probe.
+
+        Returns the losses of the steps, losses and hits of `examples`, what the probes measured, and the seconds that
+        all this took; where `timed`, those of the steps alone.
+        """
+        count, started = len(batches), time.perf_counter()
+        order = tf.constant(batches) if count else self._no_batches
+        if timed and count:
+            losses = self.take_steps(order).numpy()
+            took = time.perf_counter() - started
+            _, *seen, measured = self.advance(order, tf.constant(0), examples, probed)
+        else:
+            losses, *seen, measured = self.advance(order, tf.constant(count), examples, probed)
+            losses = losses.numpy()[:count]
+            took = time.perf_counter() - started
+        return losses, [t.numpy() for t in seen], {name: value.numpy() for name, value in measured.items()}, took
+
+    @functools.cached_property
+    def take_steps(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """`_take_steps`, compiled for the steps from one evaluation to the next."""
+        compiled: Callable[[tf.Tensor], tf.Tensor] = self._compiled(self._take_steps).get_concrete_function(
+            self._no_batches
+        )
+        return compiled
+
+    def advance(self, *inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """`_advance`, compiled once for each shape of what it evaluates and probes.
+
+        Straight to the concrete function: having TensorFlow match a call to a signature takes as long as a step.
+        """
+        shape = tuple(size for tensor in inputs for size in tensor.shape)
+        if shape not in self._advances:
+            self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)
+        result: tuple[tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]] = self._advances[shape](*inputs)
+        return result
 
     def _after_training(self, probes: tuple[Probe, ...], train: np.ndarray, test: np.ndarray) -> dict[str, float]:
         """Test accuracy under changed images and under recomputed statistics."""
@@ -147,12 +180,13 @@ class Program:
             for statistics in ("moving", "recomputed"):
                 for name, (contrast, brightness) in changes.items():
                     change = np.array([contrast, brightness], np.float32)
-                    _, accuracy = self.evaluate(test, change, statistics == "recomputed")
-                    metrics[f"corrupted/{statistics}/{name}"] = float(accuracy)
+                    seen = self.evaluate(_in_rows(test), change, statistics == "recomputed")
+                    metrics[f"corrupted/{statistics}/{name}"] = _means({"": test}, *seen)["accuracy/"]
         if "recomputed_statistics" in probes:
             moving = [v.numpy() for v in self.network.non_trainable_variables]
-            recompute_statistics(self.network, [self._examples(batch[batch >= 0])[0] for batch in _in_batches(train)])
-            metrics["accuracy/test_recomputed"] = float(self.evaluate(test)[1])
+            recompute_statistics(self.network, [self._examples(row[row >= 0])[0] for row in _in_rows(train)])
+            recomputed = _means({"test": test}, *self.evaluate(_in_rows(test)))
+            metrics["accuracy/test_recomputed"] = recomputed["accuracy/test"]
             for variable, value in zip(self.network.non_trainable_variables, moving, strict=True):
                 variable.assign(value)
         return metrics
@@ -166,11 +200,21 @@ class Program:
         x = tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
         return x, tf.gather(self._labels, indices)
 
-    def _take_steps(self, order: tf.Tensor) -> tf.Tensor:
-        """Take a step per row of `order`, (steps, batch), and return the loss of each, (steps,)."""
+    def _advance(
+        self, order: tf.Tensor, steps: tf.Tensor, examples: tf.Tensor, probed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """Take the first `steps` steps of `order`, evaluate `examples` and probe, all in one call."""
+        losses = self._take_steps(order, steps)
+        return losses, *self._evaluate(examples), self._probe(probed)
+
+    def _take_steps(self, order: tf.Tensor, steps: tf.Tensor | None = None) -> tf.Tensor:
+        """Take a step for each of the first `steps` rows of `order`, (rows, batch), or all; return the losses, (rows,).
+
+        Where no step was taken, the loss is 0.
+        """
         variables = self.network.trainable_variables
-        losses = tf.TensorArray(tf.float32, order.shape[0])
-        for i in tf.range(order.shape[0]):
+        losses = tf.TensorArray(tf.float32, order.shape[0], element_shape=())
+        for i in tf.range(order.shape[0] if steps is None else steps):
             x, y = self._examples(order[i])
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
@@ -179,32 +223,30 @@ class Program:
         return losses.stack()
 
     def _evaluate(
-        self, batches: tf.Tensor, change: tf.Tensor | None = None, recomputed: bool = False
+        self, examples: tf.Tensor, change: tf.Tensor | None = None, recomputed: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return mean loss and accuracy over `batches`, (batches, examples), where −1 is padding.
+        """Return loss and hit of each of `examples`, (rows, examples), where −1 is padding, in the same shape.
 
-        recomputed: normalize by the statistics of each batch instead of the moving ones; there, padding counts as its
+        recomputed: normalize by the statistics of each row instead of the moving ones; there, padding counts as its
         row's first example.
         """
 
-        def sums(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            real = tf.cast(indices >= 0, tf.float32)
+        def of_row(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self._examples(tf.where(indices >= 0, indices, indices[0]), change)
             weights, statistics = ([tf.convert_to_tensor(v) for v in variables] for variables in self._variables)
             logits, _ = self.network.stateless_call(weights, statistics, x, training=recomputed)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-            correct = tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == y, tf.float32)
-            return tf.reduce_sum(losses * real), tf.reduce_sum(correct * real)
+            return losses, tf.argmax(logits, axis=1, output_type=tf.int32) == y
 
-        loss, correct = tf.map_fn(sums, batches, fn_output_signature=(tf.float32, tf.float32))
-        count = tf.reduce_sum(tf.cast(batches >= 0, tf.float32))
-        return tf.reduce_sum(loss) / count, tf.reduce_sum(correct) / count
+        return tf.map_fn(of_row, examples, fn_output_signature=(tf.float32, tf.bool))
 
     @property
     def _variables(self) -> tuple[list[Any], list[Any]]:
         return self.network.trainable_variables, self.network.non_trainable_variables
 
-    def _probe_batch(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _probe(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
+        if not self.probes.asked:
+            return {}
         x, labels = self._examples(indices)
         return self.probes.measure(x, labels, tf.convert_to_tensor(self.optimizer.learning_rate))
 
@@ -215,14 +257,37 @@ def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.constant(dataset.features), tf.constant(dataset.labels)
 
 
-def _in_batches(indices: np.ndarray) -> np.ndarray:
-    """Cut into rows of equal length, about EVALUATION_BATCH at most, padded with −1; no row is padding alone."""
+def _evaluated_parts(config: RunConfig, split: Split) -> dict[str, np.ndarray]:
+    """Return the examples that every evaluation of a run looks at."""
+    parts = {"validation": split.validation}
+    if config.test_every_evaluation:
+        parts["test"] = split.test
+    if "training_loss" in config.probes:
+        parts["training_split"] = split.train[:EVALUATION_BATCH]
+    return parts
+
+
+def _in_rows(*parts: np.ndarray) -> np.ndarray:
+    """Join and cut into rows of equal length, about EVALUATION_BATCH at most, padded with −1; no row is all padding."""
+    indices = np.concatenate(parts)
     rows = -(-len(indices) // EVALUATION_BATCH)
     length = -(-len(indices) // (rows * EVALUATION_ROUNDING)) * EVALUATION_ROUNDING
     rows = -(-len(indices) // length)
     padded = np.full(rows * length, -1, np.int32)
     padded[: len(indices)] = indices
     return padded.reshape(rows, length)
+
+
+def _means(parts: Mapping[str, np.ndarray], losses: tf.Tensor, hits: tf.Tensor) -> dict[str, float]:
+    """Return loss and accuracy of each part, from those of its examples, `_in_rows`."""
+    ends = np.cumsum([len(part) for part in parts.values()])
+    metrics: dict[str, float] = {}
+    for name, of_losses, of_hits in zip(
+        parts, np.split(np.ravel(losses), ends)[:-1], np.split(np.ravel(hits), ends)[:-1], strict=True
+    ):
+        metrics[f"loss/{name}"] = float(of_losses.mean(dtype=np.float64))
+        metrics[f"accuracy/{name}"] = float(of_hits.mean())
+    return metrics
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -40,16 +40,20 @@ def measure_columns(record: Record, claim: ClaimConfig) -> dict[str, float | lis
 
 
 def standard_measures(record: Record) -> dict[str, float]:
-    """Return the measures that every results table holds, claim or not; all nan for a failed run."""
+    """Return the measures that every results table holds, claim or not; all nan for a failed run.
+
+    Seconds only of a timed run: those of others hold evaluations too, and what other processes took.
+    """
     if record.status == "failed":
         record = Record(record.config, "failed", {})
+    timed = record.config.timed
     return {
         "final_test_accuracy": final_value(record, "accuracy/test"),
         "final_validation_accuracy": final_value(record, "accuracy/validation"),
         "best_validation_accuracy": best_value(record, "accuracy/validation"),
         "final_train_loss": final_value(record, "loss/train"),
-        "train_seconds": float(record.seconds.values[-1]) if record.seconds.values.size else np.nan,
-        "seconds_per_step": seconds_per_step(record),
+        "train_seconds": float(record.seconds.values[-1]) if timed and record.seconds.values.size else np.nan,
+        "seconds_per_step": seconds_per_step(record) if timed else np.nan,
     }
 
 

@@ -120,9 +120,9 @@ def random_dataset(shape: str, examples: int = EXAMPLES) -> Dataset:
 
 def ours(config: RunConfig, dataset: Dataset, steps: int) -> Contestant:
     """Return the program that sweeps use."""
-    program = Program(config.model_copy(update={"evaluate_every": steps, "steps": steps}), dataset)
+    program = Program(config.model_copy(update={"evaluate_every": steps, "steps": steps, "timed": True}), dataset)
     program.reset(config)
-    order = _order(dataset, steps)
+    order = tf.constant(_order(dataset, steps))
     return lambda: _milliseconds(lambda: program.take_steps(order).numpy(), steps)
 
 
@@ -214,7 +214,7 @@ def _by_hand(
             losses = losses.write(i, loss)
         return losses.stack()
 
-    order = _order(dataset, steps)
+    order = tf.constant(_order(dataset, steps))
     return lambda: _milliseconds(lambda: train(order).numpy(), steps)
 
 

@@ -49,7 +49,7 @@ class Record:
     """All that one run left behind.
 
     diverged_at: the step at which the loss was not finite or 1,000 times its start, else None.
-    seconds: training time, without evaluation and probes, accumulated over the steps.
+    seconds: of training, accumulated over the steps; without evaluation and probes where the run was timed.
     """
 
     config: RunConfig

@@ -53,10 +53,10 @@ def measure_ours(workers: int) -> tuple[Cost, dict[str, float]]:
         records = [json.loads(path.read_bytes()) for path in out.rglob("run.json")]
     of_runs = sum(record["provenance"]["wall_seconds"] for record in records) / workers
     compiling = sum(record["provenance"]["compile_seconds"] for record in records) / workers
-    in_steps = sum(record["seconds"]["values"][-1] for record in records if record["seconds"]["values"]) / workers
+    in_steps = statistics.mean(_in_child("steps")) * STEPS * RUNS / workers
     parts = {
-        "training steps": in_steps,
-        "evaluation, reset, data order": of_runs - in_steps,
+        "training steps, by one process at a time": in_steps,
+        "evaluation, weights, data order, waiting for memory": of_runs - in_steps,
         "compiling": compiling,
         "starting, writing, tables, the rest": whole - of_runs - compiling,
     }
@@ -115,6 +115,21 @@ def _fit_runs(tuned: bool, sample: int) -> list[float]:
     return seconds
 
 
+def _step_seconds() -> list[float]:
+    """Return the seconds of one of our training steps in each arm, on one thread."""
+    from experiments.worker import start_tensorflow
+
+    start_tensorflow(1)
+    from experiments.datasets import load_dataset
+    from experiments.step_benchmark import in_turn, ours
+
+    contestants = {}
+    for arm in ARMS:
+        config = RunConfig.model_validate({"model": {"norm": {"kind": arm}}, "evaluate_every": EVERY})
+        contestants[arm] = ours(config, load_dataset("digits"), EVERY)
+    return [1e-3 * milliseconds for milliseconds in in_turn(contestants, 30).values()]
+
+
 def _product_seconds() -> float:
     """Return the seconds of the products of one step, forward and backward, without anything between them."""
     from experiments.worker import start_tensorflow
@@ -167,3 +182,5 @@ if __name__ == "__main__":
             print(json.dumps(_fit_runs(kind == "tuned", int(sample))))
         case ["products"]:
             print(json.dumps([_product_seconds()]))
+        case ["steps"]:
+            print(json.dumps(_step_seconds()))

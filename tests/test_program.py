@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,8 +35,7 @@ def program_of(key: str, config: RunConfig) -> Program:
 
 def program(config: RunConfig) -> Program:
     """A program shared by the tests, as the runs of a sweep share it."""
-    first = config.model_copy(update={"seed": 0, "timed": False})
-    return program_of(config.program_key(), first)
+    return program_of(config.program_key(), config.model_copy(update={"seed": 0}))
 
 
 def train(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[int, float]]]:
@@ -144,16 +144,14 @@ def test_the_test_split_is_read_only_at_the_end_unless_asked(asked: bool, monkey
     config = run_config(test_every_evaluation=asked, probes=["gradients", "training_loss"])
     used = program(config)
     read: set[int] = set()
+    advance = used.advance
 
-    def reading(function: Any) -> Any:
-        def call(indices: np.ndarray, *others: Any) -> Any:
-            read.update(np.asarray(indices).ravel().tolist())
-            return function(indices, *others)
+    def reading(order: tf.Tensor, steps: tf.Tensor, *others: tf.Tensor) -> Any:
+        read.update(*(np.ravel(indices).tolist() for indices in (order[: int(steps)], *others)))
+        return advance(order, steps, *others)
 
-        return call
-
-    for name in ("evaluate", "take_steps", "_probe"):
-        monkeypatch.setattr(used, name, reading(getattr(used, name)))
+    monkeypatch.setattr(used, "advance", reading)
+    monkeypatch.delattr(Program, "take_steps")
     test = set(split_dataset(DIGITS, config.dataset, 0).test.tolist())
     read_at = {}
     for evaluated in used.train(config):
@@ -255,13 +253,13 @@ def test_divergence_is_recorded_at_the_first_step_that_shows_it_and_training_sto
     losses = losses_of(config, 12)
     assert [not loss <= 1000 * losses[0] for loss in losses].index(True) + 1 == step
     used, calls, steps = program(config), [], []
-    take_steps = used.take_steps
-    monkeypatch.setattr(used, "take_steps", lambda order: calls.append(len(order)) or take_steps(order))
+    advance = used.advance
+    monkeypatch.setattr(used, "advance", lambda order, n, *others: calls.append(int(n)) or advance(order, n, *others))
     with pytest.raises(Diverged) as outcome:
         steps.extend(evaluated.step for evaluated in used.train(config))
     assert outcome.value.step == step
-    assert len(calls) == (2 if step > 4 else 1)
-    assert steps == [0, 4][: len(calls)]
+    assert calls == ([0, 4, 4] if step > 4 else [0, 4])
+    assert steps == ([0, 4] if step > 4 else [0])
 
 
 @pytest.mark.parametrize(
@@ -278,8 +276,8 @@ def test_divergence_is_recorded_at_the_first_step_that_shows_it_and_training_sto
 def test_what_counts_as_divergence(losses: list[float], step: int | None, monkeypatch: pytest.MonkeyPatch):
     config = run_config(steps=10)
     used = program(config)
-    padded = tf.constant(losses + [1.0] * 7, tf.float32)
-    monkeypatch.setattr(used, "take_steps", lambda _: padded)
+    padded, advance = tf.constant(losses + [1.0] * 7, tf.float32), used.advance
+    monkeypatch.setattr(used, "advance", lambda *inputs: (padded, *advance(*inputs)[1:]))
     if step is None:
         assert [evaluated.step for evaluated in used.train(config)] == [0, 10]
         return
@@ -291,18 +289,37 @@ def test_what_counts_as_divergence(losses: list[float], step: int | None, monkey
 def test_a_loss_that_is_not_finite_in_evaluation_is_divergence(monkeypatch: pytest.MonkeyPatch):
     config = run_config()
     used = program(config)
-    losses = iter([2.0, np.nan])
-    monkeypatch.setattr(used, "evaluate", lambda *_: (tf.constant(next(losses)), tf.constant(0.5)))
+    factors, advance = iter([1.0, np.nan]), used.advance
+
+    def advance_into_nothing(*inputs: tf.Tensor) -> Any:
+        losses, of_examples, *others = advance(*inputs)
+        return losses, of_examples * next(factors), *others
+
+    monkeypatch.setattr(used, "advance", advance_into_nothing)
     steps = []
     with pytest.raises(Diverged) as outcome:
         steps.extend(evaluated.step for evaluated in used.train(config))
     assert (outcome.value.step, steps) == (10, [0])
 
 
-def test_seconds_grow_with_training_alone():
-    found = [evaluated.seconds for evaluated in program(run_config()).train(run_config())]
+@pytest.mark.parametrize("timed", [False, True])
+def test_seconds_grow_with_training_and_leave_evaluation_out_where_a_run_is_timed(
+    timed: bool, monkeypatch: pytest.MonkeyPatch
+):
+    config = run_config(timed=timed)
+    used = program(config)
+    advance = used.advance
+    monkeypatch.setattr(used, "advance", lambda *inputs: time.sleep(0.2) or advance(*inputs))
+    found = [evaluated.seconds for evaluated in used.train(config)]
     assert found[0] == 0
-    assert 0 < found[1] < found[2]
+    if timed:
+        assert 0 < found[1] < found[2] < 0.2
+    else:
+        assert 0.2 < found[1] < 0.4 < found[2]
+
+
+def test_a_timed_run_trains_alike():
+    assert train(run_config(timed=True)) == train(run_config())
 
 
 def test_the_first_hundred_losses_are_kept_on_demand():
@@ -370,27 +387,34 @@ def test_changed_images_and_recomputed_statistics():
     ))["accuracy/test"][-1]  # fmt: skip
 
 
-def test_all_is_compiled_before_the_first_run():
-    used = Program(run_config({"norm": {"kind": "custom"}}), DIGITS)
-    compiled = used.evaluate.experimental_get_tracing_count(), used.take_steps.experimental_get_tracing_count()
-    list(used.train(run_config({"norm": {"kind": "custom"}}, seed=3)))
-    assert compiled == (
-        used.evaluate.experimental_get_tracing_count(),
-        used.take_steps.experimental_get_tracing_count(),
-    )
-    assert compiled == (1, 1)  # validation and test, 359 and 360 examples, are one shape
+@pytest.mark.parametrize("timed", [False, True])
+def test_all_is_compiled_before_the_first_run(timed: bool, monkeypatch: pytest.MonkeyPatch):
+    config = run_config({"norm": {"kind": "custom"}}, probes=["gradients"], timed=timed)
+    traced, examples = [], Program._examples
+
+    @tf.autograph.experimental.do_not_convert
+    def counted(self: Program, *inputs: tf.Tensor) -> Any:
+        traced.append(1)
+        return examples(self, *inputs)
+
+    monkeypatch.setattr(Program, "_examples", counted)
+    used = Program(config, DIGITS)
+    compiled = len(traced)
+    list(used.train(config.model_copy(update={"seed": 3})))
+    assert len(traced) == compiled
+    assert len(used._advances) == 1  # validation and test, 359 and 360 examples, are one shape
 
 
 def test_padding_brings_no_foreign_example_into_recomputed_statistics():
     config = run_config({"norm": {"kind": "custom"}})
     used = program(config)
     list(used.train(config))
-    batch = np.array([5, 6, 7, 8])
     padded = np.array([[5, 6, 7, 8, -1, -1, -1, -1]], np.int32)
-    whole, _ = used.evaluate(padded, np.array([1.0, 0.0], np.float32), True)
-    logits = used.network(inputs(np.array([*batch, 5, 5, 5, 5])), training=True)[:4]
-    expected = keras.losses.sparse_categorical_crossentropy(DIGITS.labels[batch], logits, from_logits=True)
-    assert float(whole) == pytest.approx(float(np.mean(expected)), rel=1e-5)
+    losses, _ = used.evaluate(padded, np.array([1.0, 0.0], np.float32), True)
+    repeated = np.array([5, 6, 7, 8, 5, 5, 5, 5])
+    logits = used.network(inputs(repeated), training=True)
+    expected = keras.losses.sparse_categorical_crossentropy(DIGITS.labels[repeated], logits, from_logits=True)
+    np.testing.assert_allclose(losses[0], expected, rtol=1e-5)
 
 
 def test_tables_have_no_brightness():

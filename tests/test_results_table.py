@@ -56,7 +56,7 @@ def record(seed: int, status: str = "finished", diverged_at: int | None = None) 
         "accuracy/test": Curve(STEPS[1:], np.array([0.9])),
         "loss/train": Curve(STEPS, np.array([2.3, 0.3])),
     }
-    run = RunConfig().model_copy(update={"seed": seed})
+    run = RunConfig().model_copy(update={"seed": seed, "timed": seed == 0})
     return Record(run, status, curves, diverged_at, seconds=Curve(STEPS, np.array([0.0, 1.0])))  # type: ignore[arg-type]
 
 
@@ -75,8 +75,8 @@ def test_one_row_a_run_with_its_place_outcome_and_measures():
     np.testing.assert_array_equal(table["final_validation_accuracy"], [0.92, 0.0, np.nan])
     np.testing.assert_array_equal(table["best_validation_accuracy"], [0.92, 0.1, np.nan])
     np.testing.assert_array_equal(table["final_train_loss"], [0.3, inf, np.nan])
-    np.testing.assert_array_equal(table["train_seconds"], [1.0, 1.0, np.nan])
-    np.testing.assert_array_equal(table["seconds_per_step"], [0.02, 0.02, np.nan])
+    np.testing.assert_array_equal(table["train_seconds"], [1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(table["seconds_per_step"], [0.02, np.nan, np.nan])
     np.testing.assert_array_equal(table["steps_to_target(accuracy/validation, 0.9)"], [50, inf, np.nan])
     np.testing.assert_array_equal(table["final_value(accuracy/test)"], [0.9, 0.0, np.nan])
 
