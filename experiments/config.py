@@ -85,7 +85,7 @@ class RunConfig(Strict):
     probes: tuple[Probe, ...] = ()
     probe_examples: Count = Field(256, description="size of the fixed batch that probes look at")
     xla: Literal["auto"] | bool = Field("auto", description="auto: by the network's kind, as measured")
-    timed: bool = Field(False, description="trained alone, arms in turn, so that its seconds can be compared")
+    timed: bool = Field(False, description="trained alone, arms in turn, and its steps timed apart from evaluation")
     seed: Annotated[Whole, Field(ge=0)] = 0
 
     @model_validator(mode="after")

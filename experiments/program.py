@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,13 @@ import tensorflow as tf
 
 from custom_layers import recompute_statistics
 from experiments.config import OptimizerConfig, Probe, RunConfig
-from experiments.datasets import Dataset, DatasetError, Split, batch_order, split_dataset
+from experiments.datasets import Dataset, DatasetError, batch_order, split_dataset
+from experiments.evaluation import evaluated_parts, in_rows, means_of_parts
 from experiments.probes import Probes
 from models.initialization import initial_kernels
 from models.networks import build_model
 
 DIVERGED = 1000  # times the initial loss, Bjorck et al. 2018
-EVALUATION_BATCH = 1000  # examples at a time, to bound a CNN's memory
-EVALUATION_ROUNDING = 8  # examples: validation and test of one size are one shape, compiled once
 BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
 CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean
 MOST_RECOMPUTED = 10_000  # training examples for recomputed statistics
@@ -76,8 +75,8 @@ class Program:
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
         probed = tf.constant(split.train[: config.probe_examples])
-        for parts in (_evaluated_parts(config, split), {"test": split.test}):
-            self._proceed(self._no_batches.numpy(), tf.constant(_in_rows(*parts.values())), probed, config.timed)
+        for parts in (evaluated_parts(config, split), {"test": split.test}):
+            self._proceed(self._no_batches.numpy(), tf.constant(in_rows(*parts.values())), probed, config.timed)
         self.compile_seconds = time.perf_counter() - started
 
     def reset(self, config: RunConfig) -> None:
@@ -100,8 +99,8 @@ class Program:
         self.reset(config)
         self._scale.assign(split.scale)
         self._shift.assign(split.shift)
-        parts, probed = _evaluated_parts(config, split), tf.constant(split.train[: config.probe_examples])
-        examples, test = tf.constant(_in_rows(*parts.values())), tf.constant(_in_rows(split.test))
+        parts, probed = evaluated_parts(config, split), tf.constant(split.train[: config.probe_examples])
+        examples, test = tf.constant(in_rows(*parts.values())), tf.constant(in_rows(split.test))
         every, seconds, limit = config.evaluate_every, 0.0, np.inf
         for step in range(0, config.steps + 1, every):
             metrics: dict[str, float] = {}
@@ -115,13 +114,13 @@ class Program:
                 if len(outside):
                     raise Diverged(step - every + int(outside[0]) + 1)
                 metrics["loss/train"] = float(losses.mean())
-            metrics |= _means(parts, *seen)
+            metrics |= means_of_parts(parts, *seen)
             if not np.isfinite(metrics["loss/validation"]):
                 raise Diverged(step)
             if step == config.steps:
                 if "test" not in parts:
                     _, seen, *_ = self._proceed(order[:0], test, probed)
-                    metrics |= _means({"test": split.test}, *seen)
+                    metrics |= means_of_parts({"test": split.test}, *seen)
                 metrics |= self._after_training(config.probes, split.train[:MOST_RECOMPUTED], split.test)
             metrics |= self.probes.metrics(measured)
             if "step_loss" in config.probes and step > 0:
@@ -180,12 +179,12 @@ class Program:
             for statistics in ("moving", "recomputed"):
                 for name, (contrast, brightness) in changes.items():
                     change = np.array([contrast, brightness], np.float32)
-                    seen = self.evaluate(_in_rows(test), change, statistics == "recomputed")
-                    metrics[f"corrupted/{statistics}/{name}"] = _means({"": test}, *seen)["accuracy/"]
+                    seen = self.evaluate(in_rows(test), change, statistics == "recomputed")
+                    metrics[f"corrupted/{statistics}/{name}"] = means_of_parts({"": test}, *seen)["accuracy/"]
         if "recomputed_statistics" in probes:
             moving = [v.numpy() for v in self.network.non_trainable_variables]
-            recompute_statistics(self.network, [self._examples(row[row >= 0])[0] for row in _in_rows(train)])
-            recomputed = _means({"test": test}, *self.evaluate(_in_rows(test)))
+            recompute_statistics(self.network, [self._examples(row[row >= 0])[0] for row in in_rows(train)])
+            recomputed = means_of_parts({"test": test}, *self.evaluate(in_rows(test)))
             metrics["accuracy/test_recomputed"] = recomputed["accuracy/test"]
             for variable, value in zip(self.network.non_trainable_variables, moving, strict=True):
                 variable.assign(value)
@@ -255,39 +254,6 @@ class Program:
 def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
     """Features and labels in memory once, however many programs use them."""
     return tf.constant(dataset.features), tf.constant(dataset.labels)
-
-
-def _evaluated_parts(config: RunConfig, split: Split) -> dict[str, np.ndarray]:
-    """Return the examples that every evaluation of a run looks at."""
-    parts = {"validation": split.validation}
-    if config.test_every_evaluation:
-        parts["test"] = split.test
-    if "training_loss" in config.probes:
-        parts["training_split"] = split.train[:EVALUATION_BATCH]
-    return parts
-
-
-def _in_rows(*parts: np.ndarray) -> np.ndarray:
-    """Join and cut into rows of equal length, about EVALUATION_BATCH at most, padded with −1; no row is all padding."""
-    indices = np.concatenate(parts)
-    rows = -(-len(indices) // EVALUATION_BATCH)
-    length = -(-len(indices) // (rows * EVALUATION_ROUNDING)) * EVALUATION_ROUNDING
-    rows = -(-len(indices) // length)
-    padded = np.full(rows * length, -1, np.int32)
-    padded[: len(indices)] = indices
-    return padded.reshape(rows, length)
-
-
-def _means(parts: Mapping[str, np.ndarray], losses: tf.Tensor, hits: tf.Tensor) -> dict[str, float]:
-    """Return loss and accuracy of each part, from those of its examples, `_in_rows`."""
-    ends = np.cumsum([len(part) for part in parts.values()])
-    metrics: dict[str, float] = {}
-    for name, of_losses, of_hits in zip(
-        parts, np.split(np.ravel(losses), ends)[:-1], np.split(np.ravel(hits), ends)[:-1], strict=True
-    ):
-        metrics[f"loss/{name}"] = float(of_losses.mean(dtype=np.float64))
-        metrics[f"accuracy/{name}"] = float(of_hits.mean())
-    return metrics
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -74,7 +74,7 @@ def test_no_module_imports_itself_in_a_circle():
 
 ORDER = [
     {"yaml_source", "config", "loading"},
-    {"datasets", "probes", "program", "storage"},
+    {"datasets", "evaluation", "probes", "program", "storage"},
 ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments import program as program_module
+from experiments import evaluation
 from experiments.config import DatasetConfig, OptimizerConfig, RunConfig
 from experiments.datasets import DatasetError, batch_order, load_dataset, split_dataset
 from experiments.program import Diverged, Program, build_optimizer, uses_xla
@@ -108,7 +108,7 @@ def test_the_training_loss_is_that_of_the_batches():
 
 @pytest.mark.parametrize("batch", [1000, 100, 7])
 def test_evaluation_in_padded_batches_equals_a_plain_one(batch: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(program_module, "EVALUATION_BATCH", batch)
+    monkeypatch.setattr(evaluation, "EVALUATION_BATCH", batch)
     config = run_config({"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5})
     curves = train(config)
     trained = program(config).network
