@@ -74,13 +74,11 @@ def local_workers(count: int, threads: int) -> Iterator[Workforce]:
 
 
 def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
-    from joblib.externals.loky.backend import resource_tracker as loky_tracker
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # Straight to loky: a single job joblib would do in this very process, slow to hear Ctrl-C.
     bound = functools.partial(_work_for_parent, os.getpid(), work)
-    for tracker in (loky_tracker, tracker_of_multiprocessing):
-        tracker.ensure_running()  # starting, it would let interrupts through
+    _start_trackers()
     try:
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
             executor = start()
@@ -94,6 +92,24 @@ def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces:
                 future.result()
     except BrokenProcessPool as error:
         raise WorkerLostError from error
+
+
+def _start_trackers() -> None:
+    """Start the processes that remove what killed processes leave behind; later they would let interrupts through.
+
+    What they have to say is of no use to a user: at Ctrl-C a semaphore may be gone before they hear of it.
+    """
+    from joblib.externals.loky.backend import resource_tracker as tracker_of_loky
+
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [before, "ignore:resource_tracker"]))
+    try:
+        for tracker in (tracker_of_loky, tracker_of_multiprocessing):
+            tracker.ensure_running()
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before
 
 
 @contextlib.contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from collections import Counter
 from dataclasses import replace
@@ -27,6 +29,8 @@ from experiments.storage import Curve, Record
 from experiments.sweep import SweepOptions
 from experiments.tensorboard import write_run_events
 from experiments.workforce import SweepError, WorkerLostError, Workforce
+
+ROOT = Path(__file__).parent.parent
 
 STEPS = np.arange(0, 1001, 50)
 
@@ -287,3 +291,14 @@ def test_compiled_programs_are_no_leak_to_loky(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(process_executor, "_MAX_MEMORY_LEAK_SIZE", process_executor._MAX_MEMORY_LEAK_SIZE)
     workforce._keep_programs.__wrapped__()
     assert process_executor._MAX_MEMORY_LEAK_SIZE == workforce.MOST_GROWTH
+
+
+def test_a_semaphore_that_is_gone_at_ctrl_c_is_not_the_users_concern():
+    forgets_one = (
+        "from experiments.workforce import _start_trackers\n"
+        "_start_trackers()\n"
+        "from joblib.externals.loky.backend import resource_tracker\n"
+        "resource_tracker.register('/loky-gone', 'semlock')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", forgets_one], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stderr == ""
