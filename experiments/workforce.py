@@ -63,7 +63,12 @@ def local_workers(count: int, threads: int) -> Iterator[Workforce]:
     from joblib.externals.loky import get_reusable_executor
 
     start = functools.partial(
-        get_reusable_executor, count, timeout=IDLE_SECONDS, env=dict.fromkeys(THREAD_VARIABLES, str(threads))
+        get_reusable_executor,
+        count,
+        timeout=IDLE_SECONDS,
+        env=dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        initializer=_begin_work,
+        initargs=(os.getpid(),),
     )
     try:
         yield Workforce(count, functools.partial(_do_locally, start))
@@ -77,12 +82,11 @@ def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # Straight to loky: a single job joblib would do in this very process, slow to hear Ctrl-C.
-    bound = functools.partial(_work_for_parent, os.getpid(), work)
     _start_trackers()
     try:
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
             executor = start()
-            futures = [executor.submit(bound, piece) for piece in pieces]
+            futures = [executor.submit(work, piece) for piece in pieces]
         # A worker that has grown too large is replaced, which is nobody else's concern.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
         waiting = set(futures)
@@ -130,13 +134,12 @@ def _interrupts_held_back() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def _work_for_parent(parent: int, work: Callable[[Piece], None], piece: Piece) -> None:
+def _begin_work(parent: int) -> None:
+    """What a worker does before all else, even before it is given work, which may never come."""
     _end_with_parent(parent)
     _keep_programs()
-    work(piece)
 
 
-@functools.cache
 def _end_with_parent(parent: int) -> None:
     """End this process soon after its parent, which may have had no time to say so (SIGKILL)."""
 
@@ -148,7 +151,6 @@ def _end_with_parent(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-@functools.cache
 def _keep_programs() -> None:
     """Have loky not take compiled programs for a leak: from 300 MB on it would replace this process by a fresh one."""
     from joblib.externals.loky import process_executor

@@ -7,12 +7,15 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from sweeping import (
     GO_ON,
+    ROOT,
     RUNS,
     SECONDS_TO_END,
     curves,
@@ -112,6 +115,16 @@ def test_ctrl_c_while_the_workers_start_leaves_no_traceback(config: Path, tmp_pa
     _, errors = process.communicate(timeout=20)
     assert errors == f"Interrupted. Finished runs are kept; {GO_ON}.\n"
     wait_for(lambda: not workers(process.pid), 5)
+
+
+def test_a_worker_that_was_never_given_work_ends_with_its_parent():
+    code = "import time; from experiments.workforce import local_workers\n"
+    code += "with local_workers(2, 1) as workforce: workforce.do(time.sleep, [300])"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    wait_for(lambda: len(workers(process.pid)) == 2)
+    end(process, signal.SIGKILL)
+    process.wait()
+    wait_for(functools.partial(_left_alone, process.pid), 10)
 
 
 def test_a_killed_worker_is_replaced_and_its_runs_done_again(
