@@ -20,10 +20,11 @@ import tensorflow as tf
 
 from experiments import storage
 from experiments.config import Run, RunConfig
-from experiments.datasets import Dataset
+from experiments.datasets import Dataset, split_dataset
 from experiments.program import Program, build_optimizer
 from experiments.storage import Curve, Record
 from experiments.tensorboard import write_run_events
+from experiments.training import train
 from models.networks import build_model
 
 EXAMPLES, CLASSES, BATCH = 2000, 10, 60
@@ -121,9 +122,9 @@ def random_dataset(shape: str, examples: int = EXAMPLES) -> Dataset:
 def ours(config: RunConfig, dataset: Dataset, steps: int) -> Contestant:
     """Return the program that sweeps use."""
     program = Program(config.model_copy(update={"evaluate_every": steps, "steps": steps, "timed": True}), dataset)
-    program.reset(config)
-    order = tf.constant(_order(dataset, steps))
-    return lambda: _milliseconds(lambda: program.take_steps(order).numpy(), steps)
+    program.reset(config, split_dataset(dataset, config.dataset, config.seed))
+    order = _order(dataset, steps)
+    return lambda: _milliseconds(lambda: program.take_steps(order), steps)
 
 
 def keras_fit(config: RunConfig, dataset: Dataset, steps: int) -> Contestant:
@@ -233,7 +234,7 @@ def _whole_runs(
             for seed in range(seeds):
                 seeded = config.model_copy(update={"seed": seed})
                 points: dict[str, list[tuple[int, float]]] = {}
-                for evaluated in program.train(seeded):
+                for evaluated in train(program, seeded):
                     for metric, value in evaluated.metrics.items():
                         points.setdefault(metric, []).append((evaluated.step, value))
                 curves = {metric: _curve(at) for metric, at in points.items()}

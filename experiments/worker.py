@@ -31,7 +31,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
     """Train a run and return its record; an exception becomes a record with status `failed` and its traceback."""
     with _one_at_a_time:
         start_tensorflow(threads)
-        from experiments.program import Diverged
+        from experiments.training import Diverged, train
 
         started = time.time()
         points: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
@@ -40,7 +40,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         diverged_at, error, compile_seconds = None, "", 0.0
         try:
             program, compile_seconds = _program(config, data_dir)
-            for evaluated in program.train(config):
+            for evaluated in train(program, config):
                 seconds[evaluated.step] = evaluated.seconds
                 for metric, value in evaluated.metrics.items():
                     points[metric][0].append(evaluated.step)

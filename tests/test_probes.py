@@ -14,6 +14,7 @@ from experiments.config import Probe, RunConfig
 from experiments.datasets import load_dataset
 from experiments.probes import DISTANCES, WEIGHT_SCALES, Probes, _block, _by_unit
 from experiments.program import Program
+from experiments.training import train
 from models.networks import build_model
 
 RATE = 0.3
@@ -303,7 +304,7 @@ def test_training_with_every_probe_is_bit_identical_to_training_without():
     for probes in ([], ALL):
         config = RunConfig.model_validate({**shared, "probes": probes})
         program = Program(config, load_dataset("digits"))
-        metrics.append([evaluated.metrics for evaluated in program.train(config) if "loss/test" in evaluated.metrics])
+        metrics.append([evaluated.metrics for evaluated in train(program, config) if "loss/test" in evaluated.metrics])
         trained.append([v.numpy() for v in (*program.network.variables, *program.optimizer.variables)])
     for without, with_probes in zip(*trained, strict=True):
         assert without.tobytes() == with_probes.tobytes()

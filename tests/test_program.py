@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -13,7 +13,8 @@ import tensorflow as tf
 from experiments import evaluation
 from experiments.config import DatasetConfig, OptimizerConfig, RunConfig
 from experiments.datasets import DatasetError, batch_order, load_dataset, split_dataset
-from experiments.program import Diverged, Program, build_optimizer, uses_xla
+from experiments.program import Program, build_optimizer, uses_xla
+from experiments.training import Diverged, train
 from models.initialization import initial_kernels
 from models.networks import build_model
 
@@ -38,10 +39,10 @@ def program(config: RunConfig) -> Program:
     return program_of(config.program_key(), config.model_copy(update={"seed": 0}))
 
 
-def train(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[int, float]]]:
+def curves_of(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[int, float]]]:
     """The curves of a run."""
     curves: dict[str, list[tuple[int, float]]] = {}
-    for evaluated in (Program(config, DIGITS) if fresh else program(config)).train(config):
+    for evaluated in train(Program(config, DIGITS) if fresh else program(config), config):
         for metric, value in evaluated.metrics.items():
             curves.setdefault(metric, []).append((evaluated.step, value))
     return curves
@@ -79,7 +80,7 @@ def reference(config: RunConfig) -> keras.Model:
 )
 def test_the_loop_gives_the_weights_that_fit_gives(fields: dict[str, Any], optimizer: dict[str, Any]):
     config = run_config(fields, optimizer=optimizer, seed=5, xla="auto")
-    train(config)
+    curves_of(config)
     ours, theirs = program(config).network, reference(config)
     start = {v.path: v.numpy() for v in build_model(config.model, (8, 8, 1), 10).variables}
     assert len(ours.variables) == len(theirs.variables) == len(start)
@@ -92,7 +93,7 @@ def test_the_loop_gives_the_weights_that_fit_gives(fields: dict[str, Any], optim
 
 def test_the_training_loss_is_that_of_the_batches():
     config = run_config(optimizer={"learning_rate": 1e-12})  # so small that the network stays as it is
-    curves = train(config)
+    curves = curves_of(config)
     split = split_dataset(DIGITS, config.dataset, 0)
     order = batch_order(split.train, 30, 20, 0)
     model = build_model(config.model, (8, 8, 1), 10)
@@ -110,7 +111,7 @@ def test_the_training_loss_is_that_of_the_batches():
 def test_evaluation_in_padded_batches_equals_a_plain_one(batch: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluation, "EVALUATION_BATCH", batch)
     config = run_config({"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5})
-    curves = train(config)
+    curves = curves_of(config)
     trained = program(config).network
     split = split_dataset(DIGITS, config.dataset, 0)
     for part, indices in (("validation", split.validation), ("test", split.test)):
@@ -122,7 +123,7 @@ def test_evaluation_in_padded_batches_equals_a_plain_one(batch: int, monkeypatch
 
 
 def test_evaluations_are_before_the_first_step_and_after_every_so_many():
-    curves = train(run_config())
+    curves = curves_of(run_config())
     assert {metric: [step for step, _ in curve] for metric, curve in curves.items()} == {
         "loss/train": [10, 20],
         "loss/validation": [0, 10, 20],
@@ -133,32 +134,38 @@ def test_evaluations_are_before_the_first_step_and_after_every_so_many():
 
 
 def test_no_steps_give_one_evaluation():
-    curves = train(run_config(steps=0))
+    curves = curves_of(run_config(steps=0))
     assert {step for curve in curves.values() for step, _ in curve} == {0}
     assert "accuracy/test" in curves
     assert "loss/train" not in curves
 
 
+@pytest.mark.parametrize("timed", [False, True])
 @pytest.mark.parametrize("asked", [False, True])
-def test_the_test_split_is_read_only_at_the_end_unless_asked(asked: bool, monkeypatch: pytest.MonkeyPatch):
-    config = run_config(test_every_evaluation=asked, probes=["gradients", "training_loss"])
+def test_the_test_split_is_read_only_at_the_end_unless_asked(asked: bool, timed: bool, monkeypatch: pytest.MonkeyPatch):
+    config = run_config(test_every_evaluation=asked, probes=["gradients", "training_loss"], timed=timed)
     used = program(config)
-    read: set[int] = set()
-    advance = used.advance
+    read: list[set[int]] = []  # by each call
 
-    def reading(order: tf.Tensor, steps: tf.Tensor, *others: tf.Tensor) -> Any:
-        read.update(*(np.ravel(indices).tolist() for indices in (order[: int(steps)], *others)))
-        return advance(order, steps, *others)
+    def reading(compiled: Callable[..., Any], *inputs: np.ndarray) -> Any:
+        read.append({index for array in inputs for index in array.ravel().tolist()})
+        return compiled(*inputs)
 
-    monkeypatch.setattr(used, "advance", reading)
-    monkeypatch.delattr(Program, "take_steps")
+    for name in ("advance", "take_steps"):
+        monkeypatch.setattr(used, name, functools.partial(reading, getattr(used, name)))
     test = set(split_dataset(DIGITS, config.dataset, 0).test.tolist())
-    read_at = {}
-    for evaluated in used.train(config):
-        read_at[evaluated.step] = bool(read & test)
+    for evaluated in train(used, config):
         assert ("accuracy/test" in evaluated.metrics) == (asked or evaluated.step == 20)
-        read.clear()
-    assert read_at == {0: asked, 10: asked, 20: True}
+    reads_test = [bool(indices & test) for indices in read]
+    match asked, timed:
+        case False, False:
+            assert reads_test == [False, True]  # the whole training, the last evaluation
+        case False, True:
+            assert reads_test == [False] * 5 + [True]  # start, two stretches of steps and their evaluations
+        case True, False:
+            assert reads_test == [True]
+        case True, True:
+            assert reads_test == [True, False, True, False, True]
 
 
 VARIANTS = {
@@ -184,12 +191,12 @@ def test_curves_are_the_same_after_other_runs_and_in_a_fresh_program(variant: st
         xla=xla,
     )
     assert one.program_key() == other.program_key()
-    alone = train(one)
-    between = train(other)
-    assert train(one) == alone
+    alone = curves_of(one)
+    between = curves_of(other)
+    assert curves_of(one) == alone
     assert between != alone
     if not xla:  # which takes seconds to compile
-        assert train(one, fresh=True) == alone
+        assert curves_of(one, fresh=True) == alone
 
 
 @pytest.mark.parametrize("field", ["seed", "optimizer.learning_rate"])
@@ -199,7 +206,7 @@ def test_what_a_program_is_given_matters(field: str):
         other = config.model_copy(update={"seed": 1})
     else:
         other = config.model_copy(update={"optimizer": OptimizerConfig(learning_rate=0.2)})
-    assert train(config)["loss/train"] != train(other)["loss/train"]
+    assert curves_of(config)["loss/train"] != curves_of(other)["loss/train"]
 
 
 def test_noise_and_dropout_differ_by_seed_and_by_layer():
@@ -207,7 +214,7 @@ def test_noise_and_dropout_differ_by_seed_and_by_layer():
     used = program(config)
     states = []
     for seed in (1, 2):
-        used.reset(config.model_copy(update={"seed": seed}))
+        used.reset(config.model_copy(update={"seed": seed}), split_dataset(DIGITS, config.dataset, seed))
         states += [tuple(v.numpy()) for v in used.network.non_trainable_variables if v.name == "seed_generator_state"]
     assert len(states) == 2 * 4  # two layers, each with noise and dropout
     assert len(set(states)) == len(states)
@@ -217,11 +224,12 @@ def test_reset_brings_back_every_variable():
     config = run_config({"norm": {"kind": "custom", "momentum": 0.5}}, optimizer={"kind": "adam", "learning_rate": 0.1})
     used = program(config)
     variables = (*used.network.variables, *used.optimizer.variables)
-    used.reset(config)
+    split = split_dataset(DIGITS, config.dataset, config.seed)
+    used.reset(config, split)
     start = [v.numpy() for v in variables]
-    train(config)
+    curves_of(config)
     assert sum(not np.array_equal(v.numpy(), value) for v, value in zip(variables, start, strict=True)) > 20
-    used.reset(config)
+    used.reset(config, split)
     for variable, value in zip(variables, start, strict=True):
         assert np.array_equal(variable.numpy(), value), variable.path
     assert all(not np.any(v.numpy()) for v in used.network.variables if v.name in ("moving_mean", "beta", "bias"))
@@ -252,14 +260,18 @@ def test_divergence_is_recorded_at_the_first_step_that_shows_it_and_training_sto
     config = run_config({"activation": "relu"}, optimizer={"learning_rate": rate}, steps=40, evaluate_every=4)
     losses = losses_of(config, 12)
     assert [not loss <= 1000 * losses[0] for loss in losses].index(True) + 1 == step
-    used, calls, steps = program(config), [], []
-    advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda order, n, *others: calls.append(int(n)) or advance(order, n, *others))
+    used, steps = program(config), []
+    results, advance = [], used.advance
+    monkeypatch.setattr(used, "advance", lambda *inputs: results.append(advance(*inputs)) or results[-1])
     with pytest.raises(Diverged) as outcome:
-        steps.extend(evaluated.step for evaluated in used.train(config))
+        steps.extend(evaluated.step for evaluated in train(used, config))
     assert outcome.value.step == step
-    assert calls == ([0, 4, 4] if step > 4 else [0, 4])
-    assert steps == ([0, 4] if step > 4 else [0])
+    taken = 2 if step > 4 else 1
+    assert steps == [0, 4][:taken]
+    losses_of_steps, _, hits, _ = results[0]
+    assert np.any(losses_of_steps[1 : taken + 1] > 0, axis=1).all()
+    assert not np.any(losses_of_steps[taken + 1 :])  # nothing was done after the stretch that diverged
+    assert not np.any(hits[taken + 1 :])
 
 
 @pytest.mark.parametrize(
@@ -276,29 +288,29 @@ def test_divergence_is_recorded_at_the_first_step_that_shows_it_and_training_sto
 def test_what_counts_as_divergence(losses: list[float], step: int | None, monkeypatch: pytest.MonkeyPatch):
     config = run_config(steps=10)
     used = program(config)
-    padded, advance = tf.constant(losses + [1.0] * 7, tf.float32), used.advance
+    padded, advance = np.array([[0.0] * 10, losses + [1.0] * 7], np.float32), used.advance
     monkeypatch.setattr(used, "advance", lambda *inputs: (padded, *advance(*inputs)[1:]))
     if step is None:
-        assert [evaluated.step for evaluated in used.train(config)] == [0, 10]
+        assert [evaluated.step for evaluated in train(used, config)] == [0, 10]
         return
     with pytest.raises(Diverged) as outcome:
-        list(used.train(config))
+        list(train(used, config))
     assert outcome.value.step == step
 
 
 def test_a_loss_that_is_not_finite_in_evaluation_is_divergence(monkeypatch: pytest.MonkeyPatch):
     config = run_config()
     used = program(config)
-    factors, advance = iter([1.0, np.nan]), used.advance
+    factors, advance = np.array([1.0, np.nan, 1.0], np.float32)[:, None, None], used.advance
 
-    def advance_into_nothing(*inputs: tf.Tensor) -> Any:
+    def advance_into_nothing(*inputs: np.ndarray) -> Any:
         losses, of_examples, *others = advance(*inputs)
-        return losses, of_examples * next(factors), *others
+        return losses, of_examples * factors, *others
 
     monkeypatch.setattr(used, "advance", advance_into_nothing)
     steps = []
     with pytest.raises(Diverged) as outcome:
-        steps.extend(evaluated.step for evaluated in used.train(config))
+        steps.extend(evaluated.step for evaluated in train(used, config))
     assert (outcome.value.step, steps) == (10, [0])
 
 
@@ -310,21 +322,21 @@ def test_seconds_grow_with_training_and_leave_evaluation_out_where_a_run_is_time
     used = program(config)
     advance = used.advance
     monkeypatch.setattr(used, "advance", lambda *inputs: time.sleep(0.2) or advance(*inputs))
-    found = [evaluated.seconds for evaluated in used.train(config)]
+    found = [evaluated.seconds for evaluated in train(used, config)]
     assert found[0] == 0
     if timed:
         assert 0 < found[1] < found[2] < 0.2
     else:
-        assert 0.2 < found[1] < 0.4 < found[2]
+        assert 0.1 < found[1] < 0.2 < found[2] == 2 * found[1]
 
 
 def test_a_timed_run_trains_alike():
-    assert train(run_config(timed=True)) == train(run_config())
+    assert curves_of(run_config(timed=True)) == curves_of(run_config())
 
 
 def test_the_first_hundred_losses_are_kept_on_demand():
     config = run_config(probes=["step_loss"], steps=120, evaluate_every=40)
-    evaluated = list(program(config).train(config))
+    evaluated = list(train(program(config), config))
     curve = {e.step: e.metrics["loss/step"] for e in evaluated if "loss/step" in e.metrics}
     assert list(curve) == list(range(1, 101))
     np.testing.assert_allclose([curve[step] for step in range(1, 21)], losses_of(config, 20), rtol=1e-3)
@@ -337,7 +349,7 @@ def test_the_first_hundred_losses_are_kept_on_demand():
 
 def test_binarized_pixels_are_0_or_1():
     config = run_config(dataset={"batch_size": 30, "binarize": True})
-    x, y = program(config)._examples(np.arange(50))
+    x, y = program(config).examples(np.arange(50))
     np.testing.assert_array_equal(x, (DIGITS.features[:50] > 8).astype(np.float32))
     np.testing.assert_array_equal(y, DIGITS.labels[:50])
 
@@ -345,9 +357,9 @@ def test_binarized_pixels_are_0_or_1():
 def test_standardized_inputs():
     config = run_config(dataset={"batch_size": 30, "standardize": True}, steps=0)
     used = program(config)
-    list(used.train(config))
+    list(train(used, config))
     split = split_dataset(DIGITS, config.dataset, 0)
-    x = used._examples(split.train)[0].numpy()
+    x = used.examples(split.train)[0].numpy()
     spread = DIGITS.features[split.train].std(axis=0) > 0
     np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-5)
     np.testing.assert_allclose(x.std(axis=0)[spread], 1, atol=1e-4)
@@ -360,7 +372,7 @@ def test_changed_images_and_recomputed_statistics():
         optimizer={"learning_rate": 0.5},
         test_every_evaluation=True,
     )
-    curves = train(config)
+    curves = curves_of(config)
     used = program(config)
     assert sum(metric.startswith("corrupted/") for metric in curves) == 2 * 16
     split = split_dataset(DIGITS, config.dataset, 0)
@@ -378,11 +390,11 @@ def test_changed_images_and_recomputed_statistics():
             accuracy = (np.argmax(logits, axis=1) == labels).mean()
             assert curves[f"corrupted/{statistics}/{name}"] == [(20, pytest.approx(accuracy, abs=0.006))]
             if training:
-                train(config)
+                curves_of(config)
     assert [step for step, _ in curves["accuracy/test_recomputed"]] == [20]
     # 20 steps at momentum 0.99 leave the moving statistics far off: the recomputed ones must do better
     assert curves["accuracy/test_recomputed"][0][1] > curves["accuracy/test"][-1][1]
-    assert curves["accuracy/test"][-1] == train(run_config(
+    assert curves["accuracy/test"][-1] == curves_of(run_config(
         {"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5}
     ))["accuracy/test"][-1]  # fmt: skip
 
@@ -390,17 +402,17 @@ def test_changed_images_and_recomputed_statistics():
 @pytest.mark.parametrize("timed", [False, True])
 def test_all_is_compiled_before_the_first_run(timed: bool, monkeypatch: pytest.MonkeyPatch):
     config = run_config({"norm": {"kind": "custom"}}, probes=["gradients"], timed=timed)
-    traced, examples = [], Program._examples
+    traced, examples = [], Program.examples
 
     @tf.autograph.experimental.do_not_convert
     def counted(self: Program, *inputs: tf.Tensor) -> Any:
         traced.append(1)
         return examples(self, *inputs)
 
-    monkeypatch.setattr(Program, "_examples", counted)
+    monkeypatch.setattr(Program, "examples", counted)
     used = Program(config, DIGITS)
     compiled = len(traced)
-    list(used.train(config.model_copy(update={"seed": 3})))
+    list(train(used, config.model_copy(update={"seed": 3})))
     assert len(traced) == compiled
     assert len(used._advances) == 1  # validation and test, 359 and 360 examples, are one shape
 
@@ -408,7 +420,7 @@ def test_all_is_compiled_before_the_first_run(timed: bool, monkeypatch: pytest.M
 def test_padding_brings_no_foreign_example_into_recomputed_statistics():
     config = run_config({"norm": {"kind": "custom"}})
     used = program(config)
-    list(used.train(config))
+    list(train(used, config))
     padded = np.array([[5, 6, 7, 8, -1, -1, -1, -1]], np.int32)
     losses, _ = used.evaluate(padded, np.array([1.0, 0.0], np.float32), True)
     repeated = np.array([5, 6, 7, 8, 5, 5, 5, 5])
@@ -425,7 +437,7 @@ def test_tables_have_no_brightness():
 
 def test_the_training_split_is_evaluated_on_demand():
     config = run_config(probes=["training_loss"])
-    curves = train(config)
+    curves = curves_of(config)
     split = split_dataset(DIGITS, config.dataset, 0)
     logits = np.asarray(program(config).network(inputs(split.train[:1000])))
     accuracy = (logits.argmax(axis=1) == DIGITS.labels[split.train[:1000]]).mean()
@@ -458,5 +470,5 @@ def test_xla_is_used_where_it_was_measured_to_help_or_as_configured(kind: str, s
 def test_data_sets_without_images_are_trained_on():
     config = run_config(dataset=DatasetConfig(name="wine", standardize=True, batch_size=20), steps=60)
     wine = Program(config, load_dataset("wine"))
-    last = list(wine.train(config.model_copy(update={"optimizer": OptimizerConfig(learning_rate=0.5)})))[-1]
+    last = list(train(wine, config.model_copy(update={"optimizer": OptimizerConfig(learning_rate=0.5)})))[-1]
     assert last.metrics["accuracy/test"] > 0.9

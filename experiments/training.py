@@ -1,0 +1,135 @@
+"""How does one run go, from its first weights to what it shows after the last step?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from custom_layers import recompute_statistics
+from experiments.config import Probe, RunConfig
+from experiments.datasets import Split, batch_order, split_dataset
+from experiments.evaluation import evaluated_parts, in_rows, means_of_parts
+from experiments.program import DIVERGED, Program
+
+BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
+CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean
+MOST_RECOMPUTED = 10_000  # training examples for recomputed statistics
+FIRST_STEPS = 100  # whose losses the probe step_loss keeps
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a run shows at one step.
+
+    seconds: of training so far, an even share of the run's with its evaluations and probes; in a timed run, of the
+    steps alone, as they passed.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Diverged(Exception):  # noqa: N818  an outcome, not an error
+    """The loss was not finite or exceeded 1,000 times its start. `step`: the update whose batch showed it."""
+
+    def __init__(self, step: int):
+        super().__init__(f"diverged at step {step}")
+        self.step = step
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The steps from one evaluation to the next: losses, what was seen and measured after them, and seconds."""
+
+    losses: np.ndarray
+    seen: tuple[np.ndarray, np.ndarray]
+    measured: dict[str, np.ndarray]
+    seconds: float
+
+
+def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
+    """Train one run of a program, yielding what it shows before the first step and at each evaluation.
+
+    Raises Diverged, after all that could still be measured; DatasetError when the data cannot fill the request.
+    """
+    split = split_dataset(program.dataset, config.dataset, config.seed)
+    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
+    order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
+    program.reset(config, split)
+    parts, probed = evaluated_parts(config, split), split.train[: config.probe_examples]
+    seconds, limit = 0.0, np.inf
+    for number, stretch in enumerate(_stretches(program, order, in_rows(*parts.values()), probed, config.timed)):
+        step, metrics, before = number * config.evaluate_every, {}, seconds
+        if number:
+            seconds += stretch.seconds
+            limit = DIVERGED * stretch.losses[0] if number == 1 else limit
+            outside = np.flatnonzero(~(np.isfinite(stretch.losses) & (stretch.losses <= limit)))
+            if len(outside):
+                raise Diverged(step - config.evaluate_every + int(outside[0]) + 1)
+            metrics["loss/train"] = float(stretch.losses.mean())
+        metrics |= means_of_parts(parts, *stretch.seen)
+        if not np.isfinite(metrics["loss/validation"]):
+            raise Diverged(step)
+        if step == config.steps:
+            if "test" not in parts:
+                last = next(_stretches(program, order[:0], in_rows(split.test), probed))
+                metrics |= means_of_parts({"test": split.test}, *last.seen)
+            metrics |= _after_training(program, config.probes, split)
+        metrics |= program.probes.metrics(stretch.measured)
+        if "step_loss" in config.probes and number:
+            yield from _step_losses(stretch.losses, step - config.evaluate_every, before, seconds)
+        yield Evaluated(step, metrics, seconds)
+
+
+def _stretches(
+    program: Program, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, timed: bool = False
+) -> Iterator[_Stretch]:
+    """Train on `order`, (stretches, steps, batch), and yield one of no steps, then each stretch.
+
+    All in one call; where `timed`, steps and evaluations each in their own.
+    """
+    if timed:
+        for number in range(len(order) + 1):
+            started = time.perf_counter()
+            losses = program.take_steps(order[number - 1]) if number else np.zeros(0)
+            took = time.perf_counter() - started
+            yield replace(next(_stretches(program, order[:0], examples, probed)), losses=losses, seconds=took)
+        return
+    started = time.perf_counter()
+    losses, of_examples, hits, measured = program.advance(order, examples, probed)
+    share = (time.perf_counter() - started) / max(len(order), 1)
+    for i in range(len(order) + 1):
+        yield _Stretch(losses[i], (of_examples[i], hits[i]), {name: at[i] for name, at in measured.items()}, share)
+
+
+def _step_losses(losses: np.ndarray, start: int, before: float, after: float) -> Iterator[Evaluated]:
+    """The losses of single steps, as far as they are kept, with even shares of the seconds."""
+    times = np.linspace(before, after, len(losses) + 1)[1:]
+    for step, (loss, at) in enumerate(zip(losses, times, strict=True), start + 1):
+        if step <= FIRST_STEPS:
+            yield Evaluated(step, {"loss/step": float(loss)}, float(at))
+
+
+def _after_training(program: Program, probes: tuple[Probe, ...], split: Split) -> dict[str, float]:
+    """Test accuracy under changed images and under recomputed statistics."""
+    metrics: dict[str, float] = {}
+    test = in_rows(split.test)
+    if "corruptions" in probes:
+        changes = {f"brightness={b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast={c:g}": (c, 0.0) for c in CONTRAST}
+        for statistics in ("moving", "recomputed"):
+            for name, change in changes.items():
+                seen = program.evaluate(test, np.array(change, np.float32), statistics == "recomputed")
+                metrics[f"corrupted/{statistics}/{name}"] = means_of_parts({"": split.test}, *seen)["accuracy/"]
+    if "recomputed_statistics" in probes:
+        variables = program.network.non_trainable_variables
+        moving = [v.numpy() for v in variables]
+        rows = in_rows(split.train[:MOST_RECOMPUTED])
+        recompute_statistics(program.network, [program.examples(row[row >= 0])[0] for row in rows])
+        metrics["accuracy/test_recomputed"] = means_of_parts({"": split.test}, *program.evaluate(test))["accuracy/"]
+        for variable, value in zip(variables, moving, strict=True):
+            variable.assign(value)
+    return metrics
