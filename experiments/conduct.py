@@ -112,7 +112,8 @@ def conduct(
         on_start(plan, 0 if only_tuning else sum(study.evaluation_count() for study in waiting))
         sweep(plan, options, on_progress)
         if waiting and not only_tuning:
-            plan = plan_sweep(place for study in waiting for place in study.evaluation())
+            others = [place for study in studies if study not in waiting for place in study.evaluation()]
+            plan = plan_sweep((place for study in waiting for place in study.evaluation()), elsewhere=others)
             on_start(plan, 0)
             sweep(plan, options, on_progress)
         tables: dict[str, Any] = {}

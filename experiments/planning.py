@@ -50,34 +50,47 @@ class SweepPlan:
         return [target for _, target in self.copies] + [place for task in self.tasks for place in task.places]
 
 
-def plan_sweep(places: Iterable[Place]) -> SweepPlan:
-    """Sort runs into done, to be copied and to be trained; equal configurations are trained once."""
-    by_digest: dict[str, list[Place]] = defaultdict(list)
-    for place in places:
-        by_digest[place.run.config.digest()].append(place)
+def plan_sweep(places: Iterable[Place], elsewhere: Iterable[Place] = ()) -> SweepPlan:
+    """Sort runs into done, to be copied and to be trained; equal configurations are trained once.
+
+    elsewhere: places that are no part of the sweep, from which a finished run may be copied.
+    """
+    by_digest, others = _by_digest(places), _by_digest(elsewhere)
     done, copies, tasks = [], [], []
-    for equal in by_digest.values():
+    for digest, equal in by_digest.items():
         finished = [place for place in equal if storage.is_done(place.experiment, place.run)]
         missing = [place for place in equal if place not in finished]
+        sources = finished or [place for place in others[digest] if storage.is_done(place.experiment, place.run)]
         done += finished
-        if finished:
-            copies += [(finished[0], place) for place in missing]
+        if sources:
+            copies += [(sources[0], place) for place in missing]
         else:
             tasks.append(Task(equal[0].run.config, tuple(equal)))
     return SweepPlan(done, copies, tasks)
 
 
+def _by_digest(places: Iterable[Place]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    for place in places:
+        found[place.run.config.digest()].append(place)
+    return found
+
+
 def estimate_seconds(plan: SweepPlan, workers: int) -> float | None:
-    """Estimate the time a plan takes from finished runs of the same kind and size; None where none is known."""
-    known: dict[str, list[float]] = defaultdict(list)
+    """Estimate the time a plan takes from finished runs of the same kind and length; None where none is known."""
+    known: dict[tuple[str, int], list[float]] = defaultdict(list)
     for place in plan.done:
         seconds = (storage.read_provenance(place.experiment, place.run) or {}).get("wall_seconds")
         if seconds:
-            known[place.run.config.program_key()].append(seconds)
-    estimates = [np.median(known[task.config.program_key()]) for task in plan.tasks if known[task.config.program_key()]]
-    if len(estimates) < len(plan.tasks):
+            known[_kind(place.run.config)].append(seconds)
+    if not all(known[_kind(task.config)] for task in plan.tasks):
         return None
-    return float(sum(estimates)) / workers
+    estimates = [(np.median(known[_kind(task.config)]), task.config.timed) for task in plan.tasks]
+    return float(sum(seconds if alone else seconds / workers for seconds, alone in estimates))
+
+
+def _kind(config: RunConfig) -> tuple[str, int]:
+    return config.program_key(), config.steps
 
 
 def cut_into_pieces(tasks: list[Task], workers: int) -> list[list[Task]]:

@@ -207,10 +207,15 @@ def _block(layer_name: str, hidden: int) -> int:
 
 
 def _by_unit(z: tf.Tensor) -> tf.Tensor:
-    """Values of every unit or channel, (values, units), no more than MOST_VALUES of each beyond the batch."""
-    batch, values = z.shape[0], tf.reshape(z, (-1, z.shape[-1]))
-    stride = max(1, values.shape[0] // max(batch, MOST_VALUES))
-    return values[::stride]
+    """Values of every unit or channel, (values, units), at no more than MOST_VALUES positions beyond the batch's size.
+
+    The positions are drawn once and for all: evenly spaced ones would be the same pixel of every image.
+    """
+    values = tf.reshape(z, (-1, z.shape[-1]))
+    count, most = values.shape[0], max(z.shape[0], MOST_VALUES)
+    if count <= most:
+        return values
+    return tf.gather(values, np.sort(np.random.default_rng(0).choice(count, most, replace=False)))
 
 
 def _percentiles(values: np.ndarray) -> np.ndarray:

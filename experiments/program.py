@@ -22,6 +22,7 @@ from models.initialization import initial_kernels
 from models.networks import build_model
 
 DIVERGED = 1000  # times the initial loss, Bjorck et al. 2018
+MOST_STRETCHES, MOST_INDICES = 32, 2**20  # of a call, whose results are kept until it returns
 
 
 class Program:
@@ -43,17 +44,18 @@ class Program:
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
-        stretches = max(config.steps // config.evaluate_every, 1)
-        self._no_batches = tf.zeros((stretches, config.evaluate_every, config.dataset.batch_size), tf.int32)
+        step = (config.evaluate_every, config.dataset.batch_size)
+        self.stretches = 1 if config.timed else max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
+        self._no_batches = np.zeros((self.stretches, *step), np.int32)
         self._compiled = tf.function(jit_compile=uses_xla(config))
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
-        nothing, probed = np.zeros((0, *self._no_batches.shape[1:])), split.train[: config.probe_examples]
+        probed = split.train[: config.probe_examples]
         for parts in (evaluated_parts(config, split), {"test": split.test}):
-            self.advance(nothing, in_rows(*parts.values()), probed)
+            self.advance(self._no_batches[:0], in_rows(*parts.values()), probed)
         if config.timed:
-            self.take_steps(self._no_batches[0].numpy())
+            self.take_steps(self._no_batches[0])
 
     def reset(self, config: RunConfig, split: Split) -> None:
         """Give every variable the value it has before the first step of a run."""
@@ -76,22 +78,29 @@ class Program:
         x = tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
         return x, tf.gather(self._labels, indices)
 
-    def advance(self, order: np.ndarray, examples: np.ndarray, probed: np.ndarray) -> Any:
+    def advance(
+        self, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, limit: float | None = None
+    ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """Evaluate and probe, then do so after each stretch of steps, until the loss diverges; all in one call.
 
-        order: the examples of each step, (stretches, steps, batch). examples: what to evaluate, (rows, examples), where
-        −1 is padding. probed: the examples of the probes' batch.
+        order: the examples of each step, (at most `stretches`, steps, batch). examples: what to evaluate, (rows,
+        examples), where −1 is padding. probed: the examples of the probes' batch. limit: the loss from which on a run
+        has diverged; None at the start of a run, which sets it.
 
-        Return the losses of the steps, losses and hits of `examples`, and what the probes measured by name, each with
-        a row for the start and one for every stretch; what was not done is zero.
+        Return how many stretches were done, the losses of the steps, losses and hits of `examples`, and what the probes
+        measured by name, each with a row for the start and one for every stretch; what was not done is zero. Where
+        there is a limit, the start is not looked at again, and its row is zero.
         """
-        inputs = [tf.constant(order) if len(order) else self._no_batches, *map(tf.constant, (examples, probed))]
-        shape = tuple(size for tensor in inputs for size in tensor.shape)
+        batches = self._no_batches.copy()
+        batches[: len(order)] = order
+        begin, most = (0, np.inf) if limit is None else (1, limit)
+        inputs = [*map(tf.constant, (batches, examples, probed, len(order), begin)), tf.constant(most, tf.float32)]
+        shape = (*examples.shape, *probed.shape)
         if shape not in self._advances:
-            self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs, tf.constant(0))
+            self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)
         # Straight to the concrete function: having TensorFlow match a call to a signature takes as long as a step.
-        results = self._advances[shape](*inputs, tf.constant(len(order)))
-        return tf.nest.map_structure(lambda tensor: tensor.numpy(), results)
+        end, *kept = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._advances[shape](*inputs))
+        return int(end) - 1, *kept
 
     def take_steps(self, order: np.ndarray) -> np.ndarray:
         """Take the steps from one evaluation to the next, on batches (steps, batch); return their losses."""
@@ -101,14 +110,20 @@ class Program:
     @functools.cached_property
     def _steps(self) -> Callable[[tf.Tensor], tf.Tensor]:
         compiled: Callable[[tf.Tensor], tf.Tensor] = self._compiled(self._take_steps).get_concrete_function(
-            self._no_batches[0]
+            tf.constant(self._no_batches[0])
         )
         return compiled
 
     def _advance(
-        self, order: tf.Tensor, examples: tf.Tensor, probed: tf.Tensor, stretches: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        """As `advance`, with the first `stretches` of `order`."""
+        self,
+        order: tf.Tensor,
+        examples: tf.Tensor,
+        probed: tf.Tensor,
+        stretches: tf.Tensor,
+        begin: tf.Tensor,
+        limit: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """As `advance`, with the first `stretches` of `order`, from row `begin` on; return the row after the last."""
         rows, steps = order.shape[0] + 1, order.shape[1]
         probe = tf.function(self._probe).get_concrete_function(tf.TensorSpec(probed.shape, probed.dtype))
         kept = tf.nest.map_structure(
@@ -120,15 +135,15 @@ class Program:
                 probe.structured_outputs,
             ),
         )
-        row, limit, goes_on = tf.constant(0), tf.constant(np.inf, tf.float32), tf.constant(True)
+        row, goes_on = begin, tf.constant(True)
         while (row <= stretches) & goes_on:
             losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
-            limit = tf.where(row == 1, DIVERGED * losses[0], limit)
+            limit = tf.where((begin == 0) & (row == 1), DIVERGED * losses[0], limit)
             goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= limit))
             found = (losses, *self._evaluate(examples), probe(probed))
             kept = tf.nest.map_structure(lambda array, value, row=row: array.write(row, value), kept, found)
             row += 1
-        return tf.nest.map_structure(lambda array: array.stack(), kept)
+        return row, *tf.nest.map_structure(lambda array: array.stack(), kept)
 
     def _take_steps(self, order: tf.Tensor, steps: tf.Tensor | None = None) -> tf.Tensor:
         """Take a step for each of the first `steps` rows of `order`, (rows, batch), or all; return the losses, (rows,).

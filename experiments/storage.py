@@ -134,9 +134,15 @@ def forget_run(experiment: Path, run: Run) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def copy_run(source: Path, run: Run, target: Path, twin: Run) -> None:
+def copy_run(
+    source: Path,
+    run: Run,
+    target: Path,
+    twin: Run,
+    write_events: Callable[[Path, Run, Record], None] | None = None,
+) -> None:
     """Give `twin`, a run of another experiment with an equal configuration, the results of `run`."""
-    write_run(target, twin, read_run(source, run))
+    write_run(target, twin, read_run(source, run), write_events)
 
 
 def read_run(experiment: Path, run: Run) -> Record:

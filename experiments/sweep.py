@@ -50,7 +50,7 @@ def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Pl
         for place in plan.pending:
             storage.forget_run(place.experiment, place.run)
         for source, target in plan.copies:
-            storage.copy_run(source.experiment, source.run, target.experiment, target.run)
+            storage.copy_run(source.experiment, source.run, target.experiment, target.run, write_run_events)
     except OSError as error:
         raise _unwritable(error) from error
     with _Watcher(plan.pending, on_progress):

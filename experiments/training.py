@@ -68,6 +68,11 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             seconds += stretch.seconds
             limit = DIVERGED * stretch.losses[0] if number == 1 else limit
             outside = np.flatnonzero(~(np.isfinite(stretch.losses) & (stretch.losses <= limit)))
+            if "step_loss" in config.probes:
+                good = stretch.losses[: outside[0]] if len(outside) else stretch.losses
+                yield from _step_losses(
+                    good, step - config.evaluate_every, before, stretch.seconds / config.evaluate_every
+                )
             if len(outside):
                 raise Diverged(step - config.evaluate_every + int(outside[0]) + 1)
             metrics["loss/train"] = float(stretch.losses.mean())
@@ -80,8 +85,6 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
                 metrics |= means_of_parts({"test": split.test}, *last.seen)
             metrics |= _after_training(program, config.probes, split)
         metrics |= program.probes.metrics(stretch.measured)
-        if "step_loss" in config.probes and number:
-            yield from _step_losses(stretch.losses, step - config.evaluate_every, before, seconds)
         yield Evaluated(step, metrics, seconds)
 
 
@@ -90,7 +93,7 @@ def _stretches(
 ) -> Iterator[_Stretch]:
     """Train on `order`, (stretches, steps, batch), and yield one of no steps, then each stretch.
 
-    All in one call; where `timed`, steps and evaluations each in their own.
+    As many as fit into one call; where `timed`, steps and evaluations each in their own.
     """
     if timed:
         for number in range(len(order) + 1):
@@ -99,19 +102,23 @@ def _stretches(
             took = time.perf_counter() - started
             yield replace(next(_stretches(program, order[:0], examples, probed)), losses=losses, seconds=took)
         return
-    started = time.perf_counter()
-    losses, of_examples, hits, measured = program.advance(order, examples, probed)
-    share = (time.perf_counter() - started) / max(len(order), 1)
-    for i in range(len(order) + 1):
-        yield _Stretch(losses[i], (of_examples[i], hits[i]), {name: at[i] for name, at in measured.items()}, share)
+    limit = None
+    for at in range(0, max(len(order), 1), program.stretches):
+        started = time.perf_counter()
+        done, losses, of_examples, hits, measured = program.advance(
+            order[at : at + program.stretches], examples, probed, limit
+        )
+        share = (time.perf_counter() - started) / max(done, 1)
+        for row in range(0 if limit is None else 1, done + 1):
+            of_probes = {name: values[row] for name, values in measured.items()}
+            yield _Stretch(losses[row], (of_examples[row], hits[row]), of_probes, share)
+        limit = DIVERGED * losses[1][0] if limit is None else limit
 
 
-def _step_losses(losses: np.ndarray, start: int, before: float, after: float) -> Iterator[Evaluated]:
+def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: float) -> Iterator[Evaluated]:
     """The losses of single steps, as far as they are kept, with even shares of the seconds."""
-    times = np.linspace(before, after, len(losses) + 1)[1:]
-    for step, (loss, at) in enumerate(zip(losses, times, strict=True), start + 1):
-        if step <= FIRST_STEPS:
-            yield Evaluated(step, {"loss/step": float(loss)}, float(at))
+    for number, loss in enumerate(losses[: max(FIRST_STEPS - start, 0)], 1):
+        yield Evaluated(start + number, {"loss/step": float(loss)}, seconds + number * of_a_step)
 
 
 def _after_training(program: Program, probes: tuple[Probe, ...], split: Split) -> dict[str, float]:

@@ -18,6 +18,7 @@ import numpy as np
 
 from experiments.config import RunConfig
 from experiments.storage import Curve, Record, Status
+from experiments.workforce import SweepError
 
 if TYPE_CHECKING:
     from experiments.program import Program
@@ -84,14 +85,23 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
 
 @functools.cache
 def start_tensorflow(threads: int) -> None:
-    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen."""
+    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen.
+
+    Raises SweepError in a process, such as a cluster's worker, that has been started with another number.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with _quiet_stderr():
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # each program's evaluation is traced anew, as it must be
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:
+            raise SweepError(
+                f"a worker has trained with another number of threads than {threads} and cannot change it; "
+                "give the same --threads as before, or restart the workers"
+            ) from None
         tf.constant(0)
 
 

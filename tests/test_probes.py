@@ -260,10 +260,22 @@ def test_normalization_behind_the_activation_is_measured_there():
 def test_values_of_channels_are_thinned_but_never_below_the_batch():
     z = tf.reshape(tf.range(2 * 20 * 20 * 3, dtype=tf.float32), (2, 20, 20, 3))  # 800 values a channel
     found = _by_unit(z).numpy()
-    assert found.shape == (267, 3)  # every third
-    np.testing.assert_array_equal(found[:3, 0], [0, 9, 18])
+    assert found.shape == (256, 3)
+    np.testing.assert_array_equal(found, _by_unit(z))  # the same positions at every step
+    assert np.unique(found).size == found.size
+    np.testing.assert_array_equal(found[:, 1], found[:, 0] + 1)
     assert _by_unit(tf.zeros((300, 3))).shape == (300, 3)
     assert _by_unit(tf.zeros((300, 2, 2, 3))).shape == (300, 3)
+
+
+@pytest.mark.parametrize("batch", [64, 256, 300])
+def test_thinned_values_come_from_all_over_the_images(batch: int):
+    column = np.broadcast_to(np.arange(8, dtype=np.float32), (batch, 8, 8))
+    where = np.stack([column.transpose(0, 2, 1), column], axis=-1)  # row and column of every pixel
+    of_rows, of_columns = _by_unit(tf.constant(where)).numpy().T
+    for places in (of_rows, of_columns):
+        shares = np.bincount(places.astype(int), minlength=8) / len(places)
+        assert shares.min() > 0.05  # of 0.125
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from experiments import evaluation
+from experiments import program as program_module
 from experiments.config import DatasetConfig, OptimizerConfig, RunConfig
 from experiments.datasets import DatasetError, batch_order, load_dataset, split_dataset
 from experiments.program import Program, build_optimizer, uses_xla
@@ -147,8 +148,9 @@ def test_the_test_split_is_read_only_at_the_end_unless_asked(asked: bool, timed:
     used = program(config)
     read: list[set[int]] = []  # by each call
 
-    def reading(compiled: Callable[..., Any], *inputs: np.ndarray) -> Any:
-        read.append({index for array in inputs for index in array.ravel().tolist()})
+    def reading(compiled: Callable[..., Any], *inputs: Any) -> Any:
+        arrays = [array for array in inputs if isinstance(array, np.ndarray)]
+        read.append({index for array in arrays for index in array.ravel().tolist()})
         return compiled(*inputs)
 
     for name in ("advance", "take_steps"):
@@ -268,7 +270,8 @@ def test_divergence_is_recorded_at_the_first_step_that_shows_it_and_training_sto
     assert outcome.value.step == step
     taken = 2 if step > 4 else 1
     assert steps == [0, 4][:taken]
-    losses_of_steps, _, hits, _ = results[0]
+    ((done, losses_of_steps, _, hits, _),) = results
+    assert done == taken
     assert np.any(losses_of_steps[1 : taken + 1] > 0, axis=1).all()
     assert not np.any(losses_of_steps[taken + 1 :])  # nothing was done after the stretch that diverged
     assert not np.any(hits[taken + 1 :])
@@ -289,7 +292,7 @@ def test_what_counts_as_divergence(losses: list[float], step: int | None, monkey
     config = run_config(steps=10)
     used = program(config)
     padded, advance = np.array([[0.0] * 10, losses + [1.0] * 7], np.float32), used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: (padded, *advance(*inputs)[1:]))
+    monkeypatch.setattr(used, "advance", lambda *inputs: (1, padded, *advance(*inputs)[2:]))
     if step is None:
         assert [evaluated.step for evaluated in train(used, config)] == [0, 10]
         return
@@ -301,11 +304,12 @@ def test_what_counts_as_divergence(losses: list[float], step: int | None, monkey
 def test_a_loss_that_is_not_finite_in_evaluation_is_divergence(monkeypatch: pytest.MonkeyPatch):
     config = run_config()
     used = program(config)
-    factors, advance = np.array([1.0, np.nan, 1.0], np.float32)[:, None, None], used.advance
+    advance = used.advance
 
-    def advance_into_nothing(*inputs: np.ndarray) -> Any:
-        losses, of_examples, *others = advance(*inputs)
-        return losses, of_examples * factors, *others
+    def advance_into_nothing(*inputs: Any) -> Any:
+        done, losses, of_examples, *others = advance(*inputs)
+        of_examples[1] = np.nan
+        return done, losses, of_examples, *others
 
     monkeypatch.setattr(used, "advance", advance_into_nothing)
     steps = []
@@ -328,6 +332,54 @@ def test_seconds_grow_with_training_and_leave_evaluation_out_where_a_run_is_time
         assert 0 < found[1] < found[2] < 0.2
     else:
         assert 0.1 < found[1] < 0.2 < found[2] == 2 * found[1]
+
+
+def test_a_run_of_several_calls_is_the_same_run(monkeypatch: pytest.MonkeyPatch):
+    config = run_config({"norm": {"kind": "custom"}}, steps=60, probes=["gradients", "step_loss"], xla=True)
+    whole = curves_of(config)
+    monkeypatch.setattr(program_module, "MOST_STRETCHES", 4)
+    assert Program(config, DIGITS).stretches == 4
+    assert curves_of(config, fresh=True) == whole  # of four and of two stretches
+    assert [step for step, _ in whole["loss/validation"]] == [0, 10, 20, 30, 40, 50, 60]
+
+
+def test_divergence_in_a_later_call_is_measured_by_the_first_loss_of_the_run(monkeypatch: pytest.MonkeyPatch):
+    config = run_config({"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=4)
+    monkeypatch.setattr(program_module, "MOST_STRETCHES", 1)
+    used, limits = Program(config, DIGITS), []
+    advance = used.advance
+    monkeypatch.setattr(used, "advance", lambda *inputs: limits.append(inputs[3]) or advance(*inputs))
+    with pytest.raises(Diverged) as outcome:
+        list(train(used, config))
+    assert outcome.value.step == 5
+    assert limits == [None, pytest.approx(1000 * losses_of(config, 1)[0], rel=1e-5)]
+
+
+def test_a_call_holds_no_more_batches_than_fit():
+    assert Program(run_config(steps=100), DIGITS).stretches == 32
+    assert Program(run_config(steps=0), DIGITS).stretches == 32
+    assert Program(run_config(steps=20_000, evaluate_every=20_000), DIGITS).stretches == 1
+    assert Program(run_config(timed=True), DIGITS).stretches == 1
+
+
+def test_a_diverged_run_keeps_the_losses_before_and_the_pace_it_had(monkeypatch: pytest.MonkeyPatch):
+    config = run_config(
+        {"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=4, probes=["step_loss"]
+    )
+    used, kept, slow = program(config), [], used_slowly(monkeypatch, program(config))
+    with pytest.raises(Diverged):
+        kept.extend(train(used, config))
+    losses = {e.step: e.metrics["loss/step"] for e in kept if "loss/step" in e.metrics}
+    assert list(losses) == [1, 2, 3, 4]  # step 5 shows the divergence
+    np.testing.assert_allclose(list(losses.values()), losses_of(config, 4), rtol=1e-3)
+    assert max(e.seconds for e in kept) == pytest.approx(slow / 2, rel=0.2)  # two stretches were done
+
+
+def used_slowly(monkeypatch: pytest.MonkeyPatch, used: Program, seconds: float = 0.4) -> float:
+    """Have every call of a program take that much longer."""
+    advance = used.advance
+    monkeypatch.setattr(used, "advance", lambda *inputs: time.sleep(seconds) or advance(*inputs))
+    return seconds
 
 
 def test_a_timed_run_trains_alike():
@@ -413,6 +465,7 @@ def test_all_is_compiled_before_the_first_run(timed: bool, monkeypatch: pytest.M
     used = Program(config, DIGITS)
     compiled = len(traced)
     list(train(used, config.model_copy(update={"seed": 3})))
+    list(train(used, config.model_copy(update={"steps": 40})))
     assert len(traced) == compiled
     assert len(used._advances) == 1  # validation and test, 359 and 360 examples, are one shape
 

@@ -71,6 +71,16 @@ def test_a_finished_twin_is_copied_instead_of_trained(tmp_path: Path):
     assert (plan.done, plan.copies, plan.tasks) == ([finished], [(finished, missing)], [])
     sweep.sweep(plan, SweepOptions(), lambda *_: None)
     assert plan_sweep([finished, missing]).done == [finished, missing]
+    copied = tmp_path / "b" / storage.run_name(missing.run)
+    assert list(copied.glob("events.out.tfevents.*"))
+
+
+def test_a_finished_twin_that_is_no_part_of_the_sweep_is_copied_too(tmp_path: Path):
+    finished, missing, other = place(tmp_path / "a"), place(tmp_path / "b"), place(tmp_path / "b", seed=1)
+    write(finished)
+    plan = plan_sweep([missing, other], elsewhere=[finished, place(tmp_path / "a", seed=1)])
+    assert (plan.done, plan.copies) == ([], [(finished, missing)])
+    assert [task.places for task in plan.tasks] == [(other,)]
 
 
 def test_diverged_runs_are_done_and_failed_ones_are_not(tmp_path: Path):
@@ -101,8 +111,27 @@ def test_the_estimate_is_the_median_of_finished_runs_of_the_program_over_the_wor
         storage.write_run(at.experiment, at.run, record(at, wall_seconds=seconds))
     missing = [place(tmp_path, seed=seed) for seed in range(3, 7)]
     assert estimate_seconds(plan_sweep([*done, *missing]), workers=2) == 4 * 3.0 / 2
+    longer = place(tmp_path, seed=9, steps=200)
+    assert estimate_seconds(plan_sweep([*done, longer]), workers=2) is None
     unknown = place(tmp_path, seed=9, model={"layers": [7]})
     assert estimate_seconds(plan_sweep([*done, unknown]), workers=2) is None
+
+
+def test_timed_runs_are_not_spread_over_the_workers_in_the_estimate_either(tmp_path: Path):
+    done, missing = place(tmp_path, timed=True), place(tmp_path, timed=True, seed=1)
+    storage.write_run(done.experiment, done.run, record(done, wall_seconds=3.0))
+    assert estimate_seconds(plan_sweep([done, missing]), workers=2) == 3.0
+
+
+def test_a_worker_with_another_number_of_threads_is_a_clear_error():
+    code = (
+        "from experiments.worker import start_tensorflow; from experiments.workforce import SweepError\n"
+        "start_tensorflow(1); start_tensorflow(1)\n"
+        "try: start_tensorflow(2)\n"
+        "except SweepError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "another number of threads than 2" in done.stdout
 
 
 def test_pieces_hold_every_task_once_and_each_a_single_program():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from sweeping import (
+    CONFIG,
     GO_ON,
     ROOT,
     RUNS,
@@ -106,6 +107,25 @@ def test_ctrl_c_ends_within_seconds_with_one_line(config: Path, tmp_path: Path, 
     assert "Traceback" not in printed
     wait_for(lambda: not session(process.pid), 5)  # nothing is left behind
     assert before <= set(finished(tmp_path))
+
+
+def test_ctrl_c_does_not_wait_for_a_long_run(tmp_path: Path):
+    """A run is a single call into compiled code, which nothing interrupts but the end of its process."""
+    long = CONFIG.replace("steps: 1000", "steps: 20000000").replace("evaluate_every: 20", "evaluate_every: 2000000")
+    process = start(write_config(tmp_path, long.replace("seeds: 4", "seeds: 1")), tmp_path, "--workers", 2)
+    wait_for(lambda: len(workers(process.pid)) == 2)
+    wait_for(functools.partial(_have_worked, workers(process.pid), 12))
+    started = time.monotonic()
+    end(process, signal.SIGINT)
+    process.communicate(timeout=20)
+    assert time.monotonic() - started < SECONDS_TO_END
+    wait_for(lambda: not session(process.pid), 5)
+
+
+def _have_worked(processes: list[int], seconds: float) -> bool:
+    """Tell whether each has used so much of the processor: more than starting and compiling takes."""
+    ticks = [sum(map(int, Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[11:13])) for p in processes]
+    return min(ticks) / os.sysconf("SC_CLK_TCK") > seconds
 
 
 def test_ctrl_c_while_the_workers_start_leaves_no_traceback(config: Path, tmp_path: Path):
