@@ -5,7 +5,7 @@ Verdicts from a results table and the claim's own words, nothing else: no Tensor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,18 +14,10 @@ import pandas as pd
 
 from experiments.comparison import Comparison, compare
 from experiments.config import ClaimConfig, ExperimentConfig, PartConfig
-from experiments.statistics import (
-    Verdict,
-    bounds,
-    decide,
-    estimate,
-    holm,
-    median,
-    satisfies,
-)
+from experiments.statistics import Verdict, bootstrap_interval, bounds, decide, estimate, holm, median, satisfies
 from experiments.tuning import Cell, ResultRows, Tuned, tuned_rates
 
-__all__ = ["ClaimResult", "PartResult", "Verdict", "judge", "judge_table", "what_would_change"]
+__all__ = ["ClaimResult", "PartResult", "Verdict", "adjusted_p", "family_size", "judge", "judge_table", "short_value"]
 
 FEWEST_SEEDS = 10  # rule 1; identities need no more than one
 
@@ -42,6 +34,8 @@ class PartResult:
     the margin allows no effect, "below the band" or "above the band"; else empty.
     blocked: why no verdict may be given whatever the numbers say, such as missing runs; else empty.
     at_edge: arms whose best rate is at the edge of the grid. note: rates left out of the comparison.
+    unweighted: where arms have weights, the interval of the effect without them, against the arm that is easiest to
+    beat: how the effect stands to none at all, which the margin, being in the weights, does not say.
     """
 
     config: PartConfig
@@ -60,6 +54,7 @@ class PartResult:
     blocked: str = ""
     at_edge: tuple[str, ...] = ()
     note: str = ""
+    unweighted: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,19 +87,21 @@ def judge(claim_id: str, config: ExperimentConfig, table: pd.DataFrame) -> Claim
     return ClaimResult(claim_id, config.claim, verdict, reason, parts, labels)
 
 
-def judge_table(results: Sequence[ClaimResult]) -> list[ClaimResult]:
-    """Adjust the p-values of a whole table after Holm, decide again, and decide the claims over all claims.
+def judge_table(results: Sequence[ClaimResult], family: int) -> list[ClaimResult]:
+    """Adjust the p-values of a table after Holm, decide again, and decide the claims over all claims.
 
-    The family is every deciding part of every statistical claim; one without a p, for want of runs, counts as p = 1.
+    family: `family_size` of all claims of the tier, judged here or not. A part without a p, for want of runs or
+    because its claim is not among the results, counts as p = 1.
     """
-    family = [
+    places = [
         (i, j)
         for i, result in enumerate(results)
         for j, part in enumerate(result.parts)
         if part.config.decides and not _is_plain_bound(part.config, result.config)
     ]
-    found = [results[i].parts[j].p for i, j in family]
-    adjusted = dict(zip(family, holm([1.0 if p is None else p for p in found]), strict=True))
+    found = [results[i].parts[j].p for i, j in places]
+    absent = [1.0] * (family - len(places))
+    adjusted = dict(zip(places, holm([*(1.0 if p is None else p for p in found), *absent]), strict=False))
     decided = []
     for i, result in enumerate(results):
         parts = tuple(
@@ -115,31 +112,24 @@ def judge_table(results: Sequence[ClaimResult]) -> list[ClaimResult]:
         )
         verdict, reason = _claim_verdict(result.config, parts)
         decided.append(replace(result, parts=parts, verdict=verdict, reason=reason))
-    return [_over_all(result, decided) if result.config.kind == "over_all_claims" else result for result in decided]
+    over_all = [result.config.kind == "over_all_claims" for result in decided]
+    return [_over_all(r, decided, bool(absent)) if over else r for r, over in zip(decided, over_all, strict=True)]
 
 
-def what_would_change(part: PartResult) -> str:
-    """Return in one sentence what would have brought another verdict."""
-    if part.blocked:
-        return f"No verdict before this is mended: {part.blocked}."
-    lower, upper = bounds(part.config.margin)
-    margin = " to ".join(_shown(bound, part.config) for bound in (lower, upper) if bound is not None)
-    low, high = _shown(part.low, part.config), _shown(part.high, part.config)
-    if part.p is None:
-        outcome = "refuted" if part.verdict == "supported" else "supported"
-        return f"It would be {outcome} if {'one' if outcome == 'refuted' else 'no'} seed broke the bound of {margin}."
-    inside = "inside" if part.config.margin.within else "above" if upper is None else "below"
-    outside = {"inside": "outside", "above": "below", "below": "above"}[inside]
-    if part.verdict == "supported":
-        return f"It would be inconclusive if the interval, {low} to {high}, reached past {margin}."
-    if part.verdict == "refuted":
-        return f"It would be inconclusive if the interval, {low} to {high}, reached {margin}."
-    if satisfies(part.low, part.config.margin) and satisfies(part.high, part.config.margin):
-        return f"It would be supported if the adjusted p, {_adjusted(part):.2g}, were below 0.05: with more seeds."
-    return (
-        f"It would be supported if the whole interval, {low} to {high}, lay {inside} {margin}, "
-        f"and refuted if all of it lay {outside}."
-    )
+def family_size(claims: Iterable[ClaimConfig]) -> int:
+    """Return how many parts of these claims are statistical and decide: the size of Holm's family (rule 5)."""
+    return sum(part.decides and not _is_plain_bound(part, claim) for claim in claims for part in claim.parts)
+
+
+def adjusted_p(part: PartResult) -> float:
+    """Return the p that decides, adjusted where the part was judged in a table; 1 where there is none."""
+    p = part.p if part.p_adjusted is None else part.p_adjusted
+    return 1.0 if p is None else p
+
+
+def short_value(value: float, part: PartConfig) -> str:
+    """Return an effect to three digits, as reasons quote it: '1.24', '0.5 points'."""
+    return f"{value:.3g}" + (" points" if part.unit == "points" and part.effect != "ratio" else "")
 
 
 def _judge_part(
@@ -191,7 +181,18 @@ def _with_numbers(
         worst = low if bounds(part.margin)[1] is None else high
         return replace(result, estimate=worst, low=low, high=high)
     numbers = estimate(effects, part.margin, part.effect == "ratio")
-    return replace(result, estimate=numbers.median, low=numbers.low, high=numbers.high, p=numbers.p)
+    result = replace(result, estimate=numbers.median, low=numbers.low, high=numbers.high, p=numbers.p)
+    return replace(result, unweighted=_unweighted(found))
+
+
+def _unweighted(found: Comparison) -> tuple[float, float] | None:
+    """Interval of the effect without weights, see `PartResult`; None where there are none."""
+    if all(weight == 1 for weight in (*found.baseline.values(), *found.treatment.values())):
+        return None
+    sides = [{"baseline": b, "treatment": t} for b in found.baseline for t in found.treatment]
+    compared = [replace(found, part=found.part.model_copy(update=side)) for side in sides]
+    easiest = min if bounds(found.part.margin)[0] is None else max
+    return easiest((bootstrap_interval(pair.effects()) for pair in compared), default=None)
 
 
 def _with_verdict(part: PartResult, claim: ClaimConfig) -> PartResult:
@@ -209,10 +210,10 @@ def _decision(part: PartResult, plain_bound: bool) -> tuple[Verdict, str, str]:
     beyond = satisfies(part.low, margin) and satisfies(part.high, margin)
     if plain_bound:
         kept = "every seed keeps" if beyond else "not every seed keeps"
-        reason = f"{kept} the bound; the worst is {_shown(part.estimate, part.config)}"
+        reason = f"{kept} the bound; the worst is {short_value(part.estimate, part.config)}"
         return "supported" if beyond else "refuted", reason, ""
-    interval = f"the interval, {_shown(part.low, part.config)} to {_shown(part.high, part.config)},"
-    verdict = decide(part.low, part.high, _adjusted(part), margin)
+    interval = f"the interval, {short_value(part.low, part.config)} to {short_value(part.high, part.config)},"
+    verdict = decide(part.low, part.high, adjusted_p(part), margin)
     match verdict:
         case "supported":
             return verdict, f"{interval} lies wholly beyond the margin", ""
@@ -221,7 +222,7 @@ def _decision(part: PartResult, plain_bound: bool) -> tuple[Verdict, str, str]:
             reason = f"{interval} lies wholly short of the margin" if not margin.within else f"{interval} lies outside"
             return verdict, reason + (f": {direction}" if direction else ""), direction
         case "inconclusive" if beyond:
-            return verdict, f"{interval} lies beyond the margin, but p = {_adjusted(part):.2g} is not below 0.05", ""
+            return verdict, f"{interval} lies beyond the margin, but p = {adjusted_p(part):.2g} is not below 0.05", ""
         case _:
             return verdict, f"{interval} includes the margin", ""
 
@@ -245,7 +246,7 @@ def _claim_verdict(claim: ClaimConfig, parts: Sequence[PartResult]) -> tuple[Ver
     return verdict, "; ".join(reasons)
 
 
-def _over_all(result: ClaimResult, table: Sequence[ClaimResult]) -> ClaimResult:
+def _over_all(result: ClaimResult, table: Sequence[ClaimResult], some_absent: bool) -> ClaimResult:
     """Decide does_not_always_help: at least one comparison that claims a benefit is refuted; lists them."""
     comparisons = [
         (other.id, part)
@@ -256,8 +257,12 @@ def _over_all(result: ClaimResult, table: Sequence[ClaimResult]) -> ClaimResult:
     ]
     refuted = [(name, part) for name, part in comparisons if part.verdict == "refuted"]
     undecided = sum(part.verdict == "inconclusive" for _, part in comparisons)
-    verdict: Verdict = "supported" if refuted else "inconclusive" if undecided or not comparisons else "refuted"
-    count = f"{len(refuted)} of {len(comparisons)} comparisons refuted, {undecided} inconclusive"
+    is_open = undecided or some_absent or not comparisons
+    verdict: Verdict = "supported" if refuted else "inconclusive" if is_open else "refuted"
+    count = (
+        f"{len(refuted)} of {len(comparisons)} comparisons that claim a benefit are refuted, {undecided} inconclusive"
+    )
+    count += ", others not judged here" if some_absent else ""
     listed = "; ".join(f"{name}, {_name(part)}: {part.direction}" for name, part in refuted)
     return replace(result, verdict=verdict, reason=f"{count}: {listed}" if listed else count)
 
@@ -269,14 +274,13 @@ def _direction(part: PartResult) -> str:
         return "below the band" if part.high <= margin.within[0] else "above the band"
     if part.config.effect not in ("ratio", "difference"):
         return ""
-    if not (isinstance(part.config.baseline, str) and isinstance(part.config.treatment, str)):
-        return "smaller than claimed"  # the margin is in the weights, so that 0 is not the absence of an effect
     none = 1.0 if part.config.effect == "ratio" else 0.0
     if satisfies(none, margin) and none not in bounds(margin):
         return "larger than allowed"
-    if part.low <= none <= part.high:
+    low, high = part.unweighted or (part.low, part.high)
+    if low <= none <= high:
         return "absent"
-    return "reversed" if (part.high < none) == (lower is not None) else "smaller than claimed"
+    return "reversed" if (high < none) == (lower is not None) else "smaller than claimed"
 
 
 def _is_plain_bound(part: PartConfig, claim: ClaimConfig) -> bool:
@@ -284,14 +288,5 @@ def _is_plain_bound(part: PartConfig, claim: ClaimConfig) -> bool:
     return claim.kind == "exact" or part.effect == "largest_difference"
 
 
-def _adjusted(part: PartResult) -> float:
-    p = part.p if part.p_adjusted is None else part.p_adjusted
-    return 1.0 if p is None else p
-
-
 def _name(part: PartResult) -> str:
     return part.config.name or part.config.measure
-
-
-def _shown(value: float, part: PartConfig) -> str:
-    return f"{value:.3g}" + (" points" if part.unit == "points" and part.effect != "ratio" else "")

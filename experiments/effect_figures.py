@@ -108,7 +108,7 @@ def _draw_part(axes: Axes, part: PartResult) -> None:
     title = verdict_words(part.verdict) + (f": {config.name}" if config.name else "")
     aside = "" if config.decides else " (shown beside the verdict)"
     axes.set_title(title + aside, loc="left", fontweight="bold", fontsize=9)
-    axes.set_title(f"{format_effect(part)}, margin {format_margin(config)}", loc="right", fontsize=9)
+    axes.set_title(f"{format_effect(part, explained=True)}, margin {format_margin(config)}", loc="right", fontsize=9)
     unit = unit_words(config)
     axes.set_xlabel(comparison_words(config) + (f" ({unit})" if unit else ""), fontsize=9)
 

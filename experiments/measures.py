@@ -21,16 +21,18 @@ _UNIT_CURVE = re.compile(r"pre_activation/(\d+)/(unit_\d+)/p(?:15|50|85)")
 
 
 def steps_to_target(record: Record, metric: str, target: float) -> float:
-    """First evaluated step at which the metric is at least `target`; inf if never, or only after divergence."""
+    """First evaluated step at which the metric is at least `target`; inf if never, or if the run ever diverged."""
+    if record.status == "diverged":
+        return np.inf
     curve = _measured(record, metric)
     if curve is None:
-        return np.inf if record.status == "diverged" else np.nan
+        return np.nan
     reached = np.flatnonzero(curve.values >= target)
     return float(curve.steps[reached[0]]) if reached.size else np.inf
 
 
 def seconds_to_target(record: Record, metric: str, target: float) -> float:
-    """Training seconds up to the first evaluated step that reaches `target`; inf if never; nan without timing."""
+    """Training seconds up to the first evaluated step that reaches `target`; inf as for steps; nan without timing."""
     steps = steps_to_target(record, metric, target)
     if not np.isfinite(steps):
         return steps

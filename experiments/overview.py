@@ -11,7 +11,7 @@ import yaml
 from matplotlib.figure import Figure
 
 from experiments import wording
-from experiments.claims import judge
+from experiments.claims import ClaimResult, judge
 from experiments.config import Experiment, Run
 from experiments.figures import band, convergence_figure, percentiles_figure, svg_file
 from experiments.storage import Curve, write_atomically
@@ -40,11 +40,7 @@ def show_in_tensorboard(
     texts = {"settings": "\n".join(f"    {line}" for line in resolved.splitlines())}
     claim = experiment.config.claim
     if claim and claim.parts:
-        result = judge(experiment.name, experiment.config, table)
-        effects = "\n".join(
-            f"* {wording.comparison_words(part.config)}: {wording.effect_or_reason(part)}" for part in result.parts
-        )
-        texts["verdict"] = f"**{wording.verdict_words(result.verdict)}**: {claim.statement}\n\n{effects}"
+        texts["verdict"] = verdict_text(judge(experiment.name, experiment.config, table))
     pictures: dict[str, Figure] = {}
     if curves["accuracy/validation"]:
         target = claim.target if claim else None
@@ -55,6 +51,15 @@ def show_in_tensorboard(
     for name, picture in pictures.items():
         write_atomically(folder / f"{name}.svg", svg_file(picture, f"{experiment.name}-{name}").encode())
     write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
+
+
+def verdict_text(result: ClaimResult) -> str:
+    """Return the verdict on one claim, judged by itself, and its effects, in Markdown."""
+    alone = " (p not adjusted for other claims)" if any(part.p is not None for part in result.parts) else ""
+    effects = "\n".join(
+        f"* {wording.comparison_words(part.config)}: {wording.effect_or_reason(part)}" for part in result.parts
+    )
+    return f"**{wording.verdict_words(result.verdict)}**{alone}: {result.config.statement}\n\n{effects}"
 
 
 def _percentiles_of_first_unit(

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from experiments import wording
-from experiments.claims import ClaimResult, PartResult, what_would_change
+from experiments.claims import ClaimResult, PartResult
 from experiments.config import ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
 from experiments.figures import convergence_figure, inline_svg, rate_figure
@@ -72,7 +72,6 @@ def render_report(
         sections=[_section(result, evidence.get(result.id)) for result in results],
         aa_check=aa_check,
         provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
-        what_would_change=what_would_change,
         words=wording,
     )  # fmt: skip
 
@@ -89,7 +88,7 @@ def verdict_table_markdown(results: Sequence[ClaimResult], link: str | None = No
     lines = [
         f"**{wording.headline(results)}**",
         "",
-        f"| claim |{statement_head} verdict | effect [95 % interval] | margin |",
+        f"| claim |{statement_head} verdict | effect [95 % interval], P(improvement) | margin |",
         f"|---|{'---|' if statement_head else ''}---|---|---|",
     ]
     for result in results:

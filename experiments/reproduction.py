@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from experiments import storage
-from experiments.claims import ClaimResult, judge, judge_table
+from experiments.claims import ClaimResult, family_size, judge, judge_table
 from experiments.conduct import Study
 from experiments.config import ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
@@ -34,10 +34,15 @@ class Results:
     table: pd.DataFrame
 
 
-def judge_all(results: Mapping[str, Results]) -> list[ClaimResult]:
-    """Judge the claims of a table together, adjusting p-values over all of them; claims over all claims come last."""
+def judge_all(results: Mapping[str, Results], tier: Iterable[ExperimentConfig]) -> list[ClaimResult]:
+    """Judge the claims at hand; claims over all claims come last.
+
+    tier: the experiments of all claims of the tier. p-values are adjusted over all of them, whether at hand or not, so
+    that a claim has the same verdict alone and among the others.
+    """
     ordered = sorted(results.items(), key=lambda item: _is_over_all(item[1].config))
-    return judge_table([judge(name, result.config, result.table) for name, result in ordered])
+    judged = [judge(name, result.config, result.table) for name, result in ordered]
+    return judge_table(judged, family_size(config.claim for config in tier if config.claim))
 
 
 def aa_check(results: Mapping[str, Results]) -> AACheck | None:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from experiments.claims import PartResult, judge
-from experiments.config import Experiment
+from experiments.config import Experiment, PartConfig
 from experiments.summary import ArmSummary, summarize, target_of
-from experiments.wording import plain_number
+from experiments.wording import comparison_words, effect_or_reason, plain_number
 
 
 def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
@@ -42,7 +42,7 @@ def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame)
     console.print(_caption(rows), style="dim")
     if experiment.config.claim and experiment.config.claim.parts:
         for part in judge(experiment.name, experiment.config, table).parts:
-            console.print(speed_up_sentence(part) if part.config.measure == "steps_to_target" else _effect(part))
+            console.print(speed_up_sentence(part) if _is_speed_up(part.config) else _effect(part))
     console.print()
 
 
@@ -58,16 +58,23 @@ def speed_up_sentence(part: PartResult) -> str:
     if part.estimate == 0:
         alone = sum(effect == 0 for effect in part.effects.values())
         return f"In {alone} of {seeds} seeds {baseline} reached the target and {treatment} did not."
+    if part.estimate == 1 and part.baseline_median == part.treatment_median == math.inf:
+        return f"At the median over seeds neither {treatment} nor {baseline} reached the target (ratio: {interval})."
     if part.estimate == 1:
         return f"{treatment} took as many steps as {baseline} to the same accuracy (ratio: {interval})."
     word, factor = ("fewer", part.estimate) if part.estimate > 1 else ("more", 1 / part.estimate)
     return f"{treatment} took {_round(factor):g} times {word} steps than {baseline} (ratio: {interval})."
 
 
-def _effect(part: PartResult) -> str:
-    from experiments.wording import comparison_words, format_effect
+def _is_speed_up(part: PartConfig) -> bool:
+    """Whether above 1 means fewer steps of one arm than of another, each at its own rate."""
+    arms = isinstance(part.baseline, str) and isinstance(part.treatment, str)
+    ratio = part.effect == "ratio" and part.over == "treatment"
+    return part.measure == "steps_to_target" and ratio and arms and part.rate == "tuned"
 
-    return f"{comparison_words(part.config)}: {format_effect(part)}"
+
+def _effect(part: PartResult) -> str:
+    return f"{comparison_words(part.config)}: {effect_or_reason(part)}"
 
 
 def _caption(rows: list[ArmSummary]) -> str:

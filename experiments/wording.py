@@ -9,9 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from experiments.claims import ClaimResult, PartResult, Verdict
+from experiments.claims import ClaimResult, PartResult, Verdict, adjusted_p, short_value
 from experiments.config import Margin, PartConfig
-from experiments.statistics import bounds
+from experiments.statistics import bounds, satisfies
 
 SYMBOLS: dict[Verdict, str] = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 
@@ -28,18 +28,26 @@ def format_value(value: float, part: PartConfig) -> str:
     return _with_unit(_signed(_numeral(value, part), value, part), value, part)
 
 
-def format_effect(part: PartResult) -> str:
-    """Return estimate and interval: '2.3× [1.9, 2.8]'; without interval where the effect is one exact number."""
+def format_effect(part: PartResult, explained: bool = False) -> str:
+    """Return estimate and interval: '2.3× [1.9, 2.8]'; without interval where the effect is one exact number.
+
+    Of a plain bound, which has no p, the worst seed and the range: '1.3e−6 [5.5e−7, 1.3e−6 over seeds]'; explained:
+    a legend says so already.
+    """
     text = format_value(part.estimate, part.config)
     if math.isnan(part.low) or math.isnan(part.high) or part.low == part.high == part.estimate:
         return text
     low, high = (_signed(_numeral(v, part.config), v, part.config) for v in (part.low, part.high))
-    return f"{text} [{low}, {high}]"
+    return f"{text} [{low}, {high}{' over seeds' if part.p is None and not explained else ''}]"
 
 
-def effect_or_reason(part: PartResult) -> str:
-    """Return estimate and interval, or why there are none."""
-    return part.reason if math.isnan(part.estimate) and part.reason else format_effect(part)
+def effect_or_reason(part: PartResult, with_probability: bool = True) -> str:
+    """Return estimate, interval and P(improvement), and why no verdict may be given: '2.3× [1.9, 2.8], P = 0.98'."""
+    if math.isnan(part.estimate) and part.reason:
+        return part.reason
+    shown = with_probability and part.probability_of_improvement is not None
+    probability = f", P = {format_probability(part.probability_of_improvement)}" if shown else ""
+    return format_effect(part) + probability + (f"; {part.blocked}" if part.blocked else "")
 
 
 def format_margin(part: PartConfig) -> str:
@@ -136,6 +144,30 @@ def headline(results: Sequence[ClaimResult]) -> str:
 def verdict_words(verdict: Verdict) -> str:
     """Return symbol and word: '✓ supported'."""
     return f"{SYMBOLS[verdict]} {verdict}"
+
+
+def what_would_change(part: PartResult) -> str:
+    """Return in one sentence what would have brought another verdict."""
+    if part.blocked:
+        return f"No verdict before this is mended: {part.blocked}."
+    lower, upper = bounds(part.config.margin)
+    margin = " to ".join(short_value(bound, part.config) for bound in (lower, upper) if bound is not None)
+    low, high = short_value(part.low, part.config), short_value(part.high, part.config)
+    if part.p is None:
+        outcome = "refuted" if part.verdict == "supported" else "supported"
+        return f"It would be {outcome} if {'one' if outcome == 'refuted' else 'no'} seed broke the bound of {margin}."
+    inside = "inside" if part.config.margin.within else "above" if upper is None else "below"
+    outside = {"inside": "outside", "above": "below", "below": "above"}[inside]
+    if part.verdict == "supported":
+        return f"It would be inconclusive if the interval, {low} to {high}, reached past {margin}."
+    if part.verdict == "refuted":
+        return f"It would be inconclusive if the interval, {low} to {high}, reached {margin}."
+    if satisfies(part.low, part.config.margin) and satisfies(part.high, part.config.margin):
+        return f"It would be supported if the adjusted p, {adjusted_p(part):.2g}, were below 0.05: with more seeds."
+    return (
+        f"It would be supported if the whole interval, {low} to {high}, lay {inside} {margin}, "
+        f"and refuted if all of it lay {outside}."
+    )
 
 
 def _arms(arms: str | Mapping[str, float]) -> str:

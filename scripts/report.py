@@ -33,7 +33,7 @@ def report(
         experiments = load_claims([], tier)
         studies = [Study(experiment, folder / name) for name, experiment in experiments.items()]
         finished = reproduction.read_tables(studies)
-        judged = reproduction.judge_all(finished)
+        judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
         print_verdicts(Console(highlight=False), judged)
         written = reproduction.write_report(folder, tier.value, studies, finished, judged)
     except ConfigError as error:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from experiments.config import Experiment
+from experiments.config import Experiment, ExperimentConfig
 from experiments.tiers import README_TIER, Tier, load_claims
 from experiments.yaml_source import ConfigError
 
@@ -44,13 +44,14 @@ def reproduce(
         raise typer.Exit(2)
     try:
         experiments = load_claims(claims or [], tier)
+        all_claims = [experiment.config for experiment in load_claims([], tier).values()]
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red", markup=False)
         raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = Console(highlight=False)
     try:
-        if not _reproduce(console, experiments, tier, out / tier.value, options, tune, publish):
+        if not _reproduce(console, experiments, all_claims, tier, out / tier.value, options, tune, publish):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -63,6 +64,7 @@ def reproduce(
 def _reproduce(
     console: Console,
     experiments: dict[str, Experiment],
+    all_claims: list[ExperimentConfig],
     tier: Tier,
     folder: Path,
     options: Any,
@@ -88,7 +90,7 @@ def _reproduce(
     from experiments.verdict_table import print_verdicts
 
     results = reproduction.read_tables([Study(experiment, folder / name) for name, experiment in experiments.items()])
-    judged = reproduction.judge_all(results)
+    judged = reproduction.judge_all(results, all_claims)
     print_verdicts(console, judged)
     report = reproduction.write_report(folder, tier.value, studies, results, judged)
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.claims import ClaimResult, PartResult, judge, judge_table, what_would_change
+from experiments.claims import ClaimResult, PartResult, family_size, judge, judge_table
 from experiments.config import ExperimentConfig, MeasureName, PartConfig
 from experiments.loading import load_experiment
 from experiments.results_table import column_name
+from experiments.wording import what_would_change
 
 SEEDS = range(10)
 STEPS = {
@@ -57,6 +58,10 @@ def judged(part: dict, baseline: Any, treatment: Any, **fields: object) -> Claim
     config = experiment(part, **fields)
     rows = [{"arm": "no_bn", "value": baseline}] if baseline is not None else []
     return judge("id", config, table(config, 0, *rows, {"arm": "bn", "value": treatment}))
+
+
+def whole_table(results: list[ClaimResult]) -> list[ClaimResult]:
+    return judge_table(results, family_size(result.config for result in results))
 
 
 # ── every verdict ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -166,8 +171,26 @@ def test_a_share_of_the_baseline_is_a_weight():
     weighted = part | {"baseline": {"no_bn": 0.95}, "treatment": "bn"}
     assert judged(weighted, 1.0, 0.9).parts[0].estimate == 0.05
     assert judged(weighted, 1.0, 0.9).verdict == "supported"
-    refuted = judged(weighted, 1.0, 0.98).parts[0]
-    assert (refuted.verdict, refuted.direction) == ("refuted", "smaller than claimed")
+
+
+@pytest.mark.parametrize(
+    ("treatment", "direction"), [(0.98, "smaller than claimed"), (1.0, "absent"), (1.2, "reversed")]
+)
+def test_a_share_of_the_baseline_refuted_is_compared_with_the_whole_of_it(treatment: float, direction: str):
+    part = {"measure": "gap_at_training_loss", "effect": "difference", "over": "treatment", "margin": {"at_least": 0}}
+    result = judged(part | {"baseline": {"no_bn": 0.95}, "treatment": "bn"}, 1.0, treatment)
+    assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
+
+
+@pytest.mark.parametrize(
+    ("treatment", "direction"), [(0.7, "smaller than claimed"), (0.6, "absent"), (0.5, "reversed")]
+)
+def test_short_of_a_mean_of_arms_is_compared_with_the_one_that_is_easiest_to_beat(treatment: float, direction: str):
+    # Recovers less than half, nothing, or loses more: half would be 0.75.
+    config = experiment(ACCURACY | {"baseline": {"other": 0.5, "no_bn": 0.5}, "margin": {"at_least": 0}})
+    values = {"bn": treatment, "no_bn": 0.6, "other": 0.9}
+    result = judge("id", config, table(config, 0, *({"arm": arm, "value": value} for arm, value in values.items())))
+    assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
 
 
 # ── what keeps a verdict from being given ────────────────────────────────────────────────────────────────────────────
@@ -491,7 +514,7 @@ def test_holm_adjusts_over_all_deciding_statistical_parts_of_the_table():
     exact = judged(BOUND, None, 1e-4, claim={"kind": "exact"})
     missing = judge("id", experiment(STEPS), pd.DataFrame())
     aside = two_parts(2.0, 1.0, {"decides": False})
-    found = judge_table([alone, strong, exact, missing, aside])
+    found = whole_table([alone, strong, exact, missing, aside])
     assert alone.parts[0].p == 47 / 1024
     # family: alone, strong, missing (as p = 1), and the deciding part of aside, as strong as strong
     assert found[1].parts[0].p_adjusted == pytest.approx(4 * 2.0**-10)
@@ -507,22 +530,32 @@ def test_holm_adjusts_over_all_deciding_statistical_parts_of_the_table():
 
 def test_a_verdict_that_does_not_survive_holm_is_withdrawn_with_the_reason():
     strong = judged(STEPS, 200.0, 100.0)
-    found = judge_table([strong] * 60)  # 60 · 2⁻¹⁰ = 0.059
+    found = whole_table([strong] * 60)  # 60 · 2⁻¹⁰ = 0.059
     assert {result.verdict for result in found} == {"inconclusive"}
     assert "p = 0.059 is not below 0.05" in found[0].reason
-    assert {result.verdict for result in judge_table([strong] * 50)} == {"supported"}
+    assert {result.verdict for result in whole_table([strong] * 50)} == {"supported"}
+
+
+def test_claims_that_are_not_at_hand_count_in_the_family_as_p_1():
+    weak, strong = judged(STEPS, [200.0] * 9 + [100.0], 100.0), judged(STEPS, 200.0, 100.0)
+    found = judge_table([weak, strong], 5)
+    assert found[1].parts[0].p_adjusted == pytest.approx(5 * 2.0**-10)
+    assert found[0].parts[0].p_adjusted == pytest.approx(4 * 47 / 1024)
+    assert [result.verdict for result in found] == ["inconclusive", "supported"]
+    together = judge_table([weak, strong, *[judge("id", experiment(STEPS), pd.DataFrame())] * 3], 5)
+    assert [result.parts for result in found] == [result.parts for result in together[:2]]
 
 
 def test_a_blocked_part_stays_blocked():
     config = tuned_experiment(STEPS)
     rows = evaluation_rows(config, no_bn={10.0: 300.0}, bn={1.0: 100.0})
     edge = judge("id", config, pd.concat([tuning_rows({"no_bn": 10.0, "bn": 1.0}), rows]))
-    assert judge_table([edge])[0].verdict == "inconclusive"
+    assert whole_table([edge])[0].verdict == "inconclusive"
 
 
 def over_all(*others: ClaimResult) -> ClaimResult:
     config = experiment(claim={"kind": "over_all_claims", "says_bn_helps": False})
-    return judge_table([judge("does_not_always_help", config, pd.DataFrame()), *others])[0]
+    return whole_table([judge("does_not_always_help", config, pd.DataFrame()), *others])[0]
 
 
 def test_over_all_claims_lists_the_refuted_comparisons():
@@ -530,7 +563,8 @@ def test_over_all_claims_lists_the_refuted_comparisons():
     result = over_all(helps, replace(absent, id="a"), replace(reversed_, id="b"))
     assert result.verdict == "supported"
     assert result.reason == (
-        "2 of 3 comparisons refuted, 0 inconclusive: a, steps_to_target: absent; b, steps_to_target: reversed"
+        "2 of 3 comparisons that claim a benefit are refuted, 0 inconclusive: "
+        "a, steps_to_target: absent; b, steps_to_target: reversed"
     )
 
 
@@ -539,6 +573,12 @@ def test_over_all_claims_is_refuted_where_all_hold_and_inconclusive_where_some_a
     assert over_all(helps).verdict == "refuted"
     assert over_all(helps, unsure).verdict == "inconclusive"
     assert over_all().verdict == "inconclusive"
+    config = experiment(claim={"kind": "over_all_claims", "says_bn_helps": False})
+    partly = judge_table([judge("does_not_always_help", config, pd.DataFrame()), helps], 2)[0]
+    assert (partly.verdict, partly.reason) == (
+        "inconclusive",
+        "0 of 1 comparisons that claim a benefit are refuted, 0 inconclusive, others not judged here",
+    )
 
 
 def test_refuted_limits_levels_identities_and_asides_do_not_show_that_it_fails_to_help():
@@ -547,7 +587,10 @@ def test_refuted_limits_levels_identities_and_asides_do_not_show_that_it_fails_t
     identity = judged(BOUND, None, 1.0, claim={"kind": "exact"})
     aside = two_parts(2.0, 0.1, {"decides": False})
     assert [result.parts[-1].verdict for result in (limit, level, identity, aside)] == ["refuted"] * 4
-    assert over_all(limit, level, identity, aside).reason == "0 of 1 comparisons refuted, 0 inconclusive"
+    assert (
+        over_all(limit, level, identity, aside).reason
+        == "0 of 1 comparisons that claim a benefit are refuted, 0 inconclusive"
+    )
 
 
 # ── what would change ────────────────────────────────────────────────────────────────────────────────────────────────

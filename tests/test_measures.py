@@ -38,10 +38,11 @@ def test_a_target_never_reached_takes_infinitely_many_steps():
     assert measures.steps_to_target(record(LEARNING), "accuracy/validation", 0.94) == inf
 
 
-def test_a_target_reached_only_after_divergence_counts_as_never():
-    diverged = record(LEARNING, "diverged", diverged_at=100)
+def test_a_diverged_run_never_reached_its_target_not_even_before():
+    diverged = record(LEARNING, "diverged", diverged_at=100, seconds={50: 2.0, 150: 6.0})
     assert measures.steps_to_target(diverged, "accuracy/validation", 0.9) == inf
-    assert measures.steps_to_target(diverged, "accuracy/validation", 0.8) == 50
+    assert measures.steps_to_target(diverged, "accuracy/validation", 0.8) == inf
+    assert measures.seconds_to_target(diverged, "accuracy/validation", 0.8) == inf
     assert measures.steps_to_target(record({}, "diverged", 3), "accuracy/validation", 0.8) == inf
 
 

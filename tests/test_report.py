@@ -1,4 +1,5 @@
 import dataclasses
+import io
 import math
 import re
 from collections.abc import Iterator
@@ -7,10 +8,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from experiments import wording
 from experiments.claims import ClaimResult, PartResult, Verdict
 from experiments.config import ClaimConfig, ExperimentConfig, PartConfig
+from experiments.overview import verdict_text
 from experiments.report import (
     AACheck,
     Evidence,
@@ -20,6 +23,7 @@ from experiments.report import (
     verdict_table_markdown,
 )
 from experiments.storage import Curve
+from experiments.verdict_table import print_verdicts
 
 RATIO = {"measure": "steps_to_target", "effect": "ratio", "over": "treatment", "margin": {"at_least": 1.5}}
 POINTS = {"measure": "final_value", "effect": "difference", "over": "baseline", "unit": "points"} | {
@@ -297,8 +301,9 @@ def test_settings_name_what_was_trained() -> None:
 def test_the_readme_table_links_to_the_page_of_results() -> None:
     lines = verdict_table_markdown(RESULTS, "docs/results/mnist.md").splitlines()
     assert lines[0] == "**Of 4 claims, 1 is supported, 1 refuted and 2 inconclusive.**"
-    assert lines[4] == "| [faster](docs/results/mnist.md#faster) | ✓ supported | 2.3× [1.90, ∞] | ≥ 1.5× |"
-    assert lines[6].endswith("| ? inconclusive | 11.4 % [10.8, 12.0] | ≤ 30 % |")
+    assert "| effect [95 % interval], P(improvement) |" in lines[2]
+    assert lines[4] == "| [faster](docs/results/mnist.md#faster) | ✓ supported | 2.3× [1.90, ∞], P = 0.93 | ≥ 1.5× |"
+    assert lines[6].endswith("| ? inconclusive | 11.4 % [10.8, 12.0], P = 0.93 | ≤ 30 % |")
     assert lines[7].endswith("| ? inconclusive | as the numbers say |  |")
 
 
@@ -323,6 +328,37 @@ def test_a_part_without_an_effect_says_why_and_is_not_drawn() -> None:
     assert "| 2 runs are missing | ≥ 1.5× |" in verdict_table_markdown([result])
 
 
+def test_a_blocked_part_shows_its_effect_and_why_it_decides_nothing() -> None:
+    edge = "the best rate of no_bn is at the edge of the grid"
+    blocked = dataclasses.replace(part(2.34, 1.9, 3.0, "inconclusive"), blocked=edge, reason=edge)
+    expected = f"2.3× [1.90, 3.0], P = 0.93; {edge}"
+    assert wording.effect_or_reason(blocked) == expected
+    assert f"| {expected} | ≥ 1.5× |" in verdict_table_markdown([claim("x", "inconclusive", blocked)])
+    console = Console(file=io.StringIO(), width=120)
+    print_verdicts(console, [claim("x", "inconclusive", blocked)])
+    assert f"    {expected} (margin ≥ 1.5×)\n" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert f"2.3× [1.90, 3.0]; {edge}" in words(report([claim("x", "inconclusive", blocked)]))
+
+
+def test_a_plain_bound_shows_its_range_as_one_over_seeds() -> None:
+    exact = {"effect": "level", "unit": "", "margin": {"at_most": 1e-3}}
+    bound = dataclasses.replace(
+        part(1.3e-6, 5.5e-7, 1.3e-6, **exact), p=None, p_adjusted=None, probability_of_improvement=None
+    )
+    assert wording.format_effect(bound) == "1.3e−6 [5.5e−7, 1.3e−6 over seeds]"
+    assert wording.format_effect(bound, explained=True) == "1.3e−6 [5.5e−7, 1.3e−6]"
+    assert "1.3e−6 [5.5e−7, 1.3e−6 over seeds] | ≤ 0.001 |" in verdict_table_markdown([claim("x", "supported", bound)])
+
+
+def test_the_verdict_in_tensorboard_says_that_its_p_is_of_this_claim_alone() -> None:
+    assert verdict_text(RESULTS[0]) == (
+        "**✓ supported** (p not adjusted for other claims): BN helps\n\n"
+        "* steps to target, no_bn / custom_bn: 2.3× [1.90, ∞], P = 0.93"
+    )
+    exact = dataclasses.replace(part(1.0, 1.0, 1.0), p=None, p_adjusted=None)
+    assert verdict_text(claim("x", "supported", exact)).startswith("**✓ supported**: BN helps")
+
+
 def test_a_claim_over_all_claims_counts_in_the_readme_and_lists_on_the_page() -> None:
     result = dataclasses.replace(claim("limits", "supported"), reason="1 of 9 comparisons refuted: faster, absent")
     assert verdict_table_markdown([result], "r.md").endswith("| 1 of 9 comparisons refuted |  |")
@@ -332,7 +368,7 @@ def test_a_claim_over_all_claims_counts_in_the_readme_and_lists_on_the_page() ->
 def test_parts_stand_below_each_other_in_a_cell() -> None:
     both = claim("both", "refuted", part(2.0, 1.9, 2.1, name="MLP"), part(1.0, 0.9, 1.1, "refuted", name="CNN"))
     cells = verdict_table_markdown([both], "r.md").splitlines()[-1].split(" | ")
-    assert cells[2:] == ["✓ MLP: 2.0× [1.90, 2.1]<br>✗ CNN: 1.00× [0.90, 1.10]", "≥ 1.5× |"]
+    assert cells[2:] == ["✓ MLP: 2.0× [1.90, 2.1], P = 0.93<br>✗ CNN: 1.00× [0.90, 1.10], P = 0.93", "≥ 1.5× |"]
 
 
 def test_hostile_words_cannot_break_the_markdown_table() -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments import reproduction
+from experiments.claims import ClaimResult
 from experiments.conduct import Study
 from experiments.report import replace_between_markers, verdict_table_markdown
 from experiments.storage import StorageError
@@ -25,6 +26,12 @@ def published(tier: Tier) -> dict[str, reproduction.Results]:
     return reproduction.read_tables(studies)
 
 
+def judged_again(tier: Tier, *names: str) -> list[ClaimResult]:
+    """Judge the published tables of these claims, or of all."""
+    found = {name: results for name, results in published(tier).items() if not names or name in names}
+    return reproduction.judge_all(found, [experiment.config for experiment in load_claims([], tier).values()])
+
+
 def test_both_tiers_test_the_same_claims_with_the_same_margins() -> None:
     embedded, mnist = (load_claims([], tier) for tier in Tier)
     assert embedded.keys() == mnist.keys()
@@ -34,6 +41,17 @@ def test_both_tiers_test_the_same_claims_with_the_same_margins() -> None:
             for tier in (embedded, mnist)
         ]
         assert parts[0] == parts[1], name
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_arms_with_weights_are_baselines_so_that_a_refuted_effect_has_a_direction(tier: Tier) -> None:
+    parts = [part for experiment in load_claims([], tier).values() for part in experiment.config.claim.parts]
+    weighted = [
+        part for part in parts if not (isinstance(part.baseline or "", str) and isinstance(part.treatment, str))
+    ]
+    assert [(part.effect, part.treatment) for part in weighted] == [
+        *(("difference", arm) for arm in ("custom_bn", "renorm_2", "renorm_4"))
+    ]
 
 
 @pytest.mark.parametrize("tier", list(Tier))
@@ -57,14 +75,14 @@ def test_every_target_stands_in_its_file(tier: Tier) -> None:
 
 @pytest.mark.parametrize("tier", PUBLISHED_TIERS)
 def test_published_page_is_what_the_published_tables_say(tier: Tier) -> None:
-    judged = reproduction.judge_all(published(tier))
+    judged = judged_again(tier)
     assert len(judged) == len(load_claims([], tier))
     assert verdict_table_markdown(judged) in (PUBLISHED / f"{tier}.md").read_text(encoding="utf-8")
 
 
 def test_readme_shows_the_verdicts_of_the_published_tables() -> None:
     assert README_TIER in PUBLISHED_TIERS
-    judged = reproduction.judge_all(published(README_TIER))
+    judged = judged_again(README_TIER)
     section = reproduction.readme_section(README_TIER, judged)
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
     assert replace_between_markers(readme, "verdicts", section) == readme
@@ -102,4 +120,18 @@ def test_claim_over_all_claims_is_judged_last_and_needs_no_runs() -> None:
         name: reproduction.Results(e.config, pd.DataFrame(columns=["arm", "seed", "status"]))
         for name, e in experiments.items()
     }
-    assert [result.id for result in reproduction.judge_all(results)] == ["higher_rates", "does_not_always_help"]
+    tier = [experiment.config for experiment in experiments.values()]
+    assert [result.id for result in reproduction.judge_all(results, tier)] == ["higher_rates", "does_not_always_help"]
+
+
+def test_a_claim_judged_alone_is_adjusted_for_the_whole_tier() -> None:
+    family = sum(
+        part.decides and part.effect != "largest_difference"
+        for experiment in load_claims([], Tier.mnist).values()
+        for part in experiment.config.claim.parts
+        if experiment.config.claim.kind == "statistical"
+    )
+    (alone,) = judged_again(Tier.mnist, "costs_time")
+    parts = sorted(alone.parts, key=lambda part: part.p)
+    assert len(parts) < family
+    assert parts[0].p_adjusted == pytest.approx(family * parts[0].p)

@@ -138,6 +138,40 @@ def test_when_every_run_failed_the_summary_says_so_without_an_error(tmp_path: Pa
     assert "bn against no_bn: " in text
 
 
+@pytest.mark.parametrize(
+    ("steps", "sentence"),
+    [
+        ((200.0, 100.0), "bn took 2 times fewer steps than no_bn (ratio: 95 % interval 2 to 2, 10 seeds)."),
+        ((100.0, 200.0), "bn took 2 times more steps than no_bn (ratio: 95 % interval 0.5 to 0.5, 10 seeds)."),
+        ((100.0, 100.0), "bn took as many steps as no_bn to the same accuracy"),
+        ((inf, inf), "At the median over seeds neither bn nor no_bn reached the target (ratio: 95 % interval 1 to 1"),
+    ],
+)
+def test_steps_to_target_come_to_one_sentence(tmp_path: Path, steps: tuple[float, float], sentence: str):
+    tried = experiment(tmp_path, "[1]", "seeds: 10\n" + CLAIM)
+    table = pd.DataFrame(
+        [row(arm, 1.0, s, 0.9, **{TARGET: n}) for arm, n in zip(("no_bn", "bn"), steps, strict=True) for s in range(10)]
+    )
+    assert sentence in shown(tried, table)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        ("effect: ratio, over: baseline, ", "steps to target, bn / no_bn: 0.50×, P = 0.00"),
+        ("effect: ratio, over: treatment, rate: every, ", "steps to target, no_bn / bn: 2.0×, P = 1.00"),
+        ("effect: difference, over: treatment, ", "steps to target, no_bn − bn: +100, P = 1.00"),
+    ],
+)
+def test_only_a_ratio_of_tuned_arms_over_the_treatment_is_a_sentence_on_steps(tmp_path: Path, part: str, words: str):
+    tried = experiment(tmp_path, "[1]", "seeds: 10\n" + CLAIM.replace("effect: ratio, over: treatment, ", part))
+    steps = {"no_bn": 200.0, "bn": 100.0}
+    table = pd.DataFrame([row(arm, 1.0, s, 0.9, **{TARGET: n}) for arm, n in steps.items() for s in range(10)])
+    text = shown(tried, table)
+    assert words in text
+    assert "times" not in text
+
+
 @pytest.mark.parametrize("tail", ["seeds: 2\n", "seeds: 2\ntuning: {seeds: [100], evaluate: all}\n"])
 def test_when_one_arm_failed_the_others_are_summarized(tmp_path: Path, tail: str):
     tried = experiment(tmp_path, tail=tail)
