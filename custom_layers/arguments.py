@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -16,6 +16,13 @@ def checked_axis(axis: int | Sequence[int]) -> int | tuple[int, ...]:
     except TypeError:
         pass
     raise ValueError(f"axis: must be a whole number or a sequence of one or more, got {axis!r}")
+
+
+def checked_size(name: str, size: Any) -> int:
+    """Size as a whole number above 0."""
+    if not isinstance(size, Integral) or isinstance(size, bool) or size < 1:
+        raise ValueError(f"{name}: must be a whole number above 0, got {size!r}")
+    return int(size)
 
 
 def check_between(name: str, value: Any, low: float, high: float, otherwise: str = "") -> None:

@@ -5,6 +5,7 @@ Ioffe & Szegedy 2015, all shared with the stock layer: the moving variance avera
 by m/(m−1) for inference, section 3.1); ε is 1e-3; `momentum` is the share of the old value that is kept.
 """
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from custom_layers import equations, kernels, layout
-from custom_layers.arguments import check_between, check_clipping, checked_axis
+from custom_layers.arguments import check_between, check_clipping, checked_axis, checked_size
 from custom_layers.equations import Moments
 
 
@@ -65,8 +66,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if renorm:
             check_clipping(renorm_clipping or {})
         if virtual_batch_size is not None:
-            if type(virtual_batch_size) is not int or virtual_batch_size < 1:
-                raise ValueError(f"virtual_batch_size: must be a whole number above 0, got {virtual_batch_size!r}")
+            virtual_batch_size = checked_size("virtual_batch_size", virtual_batch_size)
             if renorm or synchronized:
                 raise ValueError(
                     f"virtual_batch_size: must be None together with renorm or synchronized, got {virtual_batch_size}"
@@ -115,6 +115,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             raise ValueError(f"virtual_batch_size: axis must not hold the batch axis 0, got {self.axis}")
         self._channel_axes = tuple(axes)
         self._reduced_axes = tuple(axis for axis in range(rank) if axis not in axes)
+        self._spread_shape = tuple(input_shape[axis] if axis in axes else 1 for axis in range(axes[0], rank))
         self._statistics_dtype = keras.backend.result_type(self.variable_dtype, "float32")
 
         def parameter(name: str) -> keras.Variable:
@@ -122,16 +123,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             options = {role: getattr(self, f"{name}_{role}") for role in roles}
             return self.add_weight(shape=shape, name=name, autocast=False, **options)
 
-        def statistic(name: str, initializer: Any) -> keras.Variable:
-            return self.add_weight(
-                shape=shape,
-                name=name,
-                initializer=initializer,
-                dtype=self._statistics_dtype,
-                trainable=False,
-                autocast=False,
-                aggregation="mean",  # over replicas
-            )
+        options = {"dtype": self._statistics_dtype, "trainable": False, "aggregation": "mean"}  # over replicas
+        statistic = functools.partial(self.add_weight, shape, autocast=False, **options)
 
         def initial_deviation(shape: tuple[int, ...], dtype: str) -> tf.Tensor:
             return keras.ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
@@ -140,14 +133,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.gamma = parameter("gamma")
         if self.center:
             self.beta = parameter("beta")
-        self.moving_mean = statistic("moving_mean", self.moving_mean_initializer)
-        self.moving_variance = statistic("moving_variance", self.moving_variance_initializer)
+        self.moving_mean = statistic(self.moving_mean_initializer, name="moving_mean")
+        self.moving_variance = statistic(self.moving_variance_initializer, name="moving_variance")
         if self.renorm:
-            self.moving_stddev = statistic("moving_stddev", initial_deviation)
-            self.renorm_mean = statistic("renorm_mean", self.moving_mean_initializer)
-            self.renorm_stddev = statistic("renorm_stddev", initial_deviation)
+            self.moving_stddev = statistic(initial_deviation, name="moving_stddev")
+            self.renorm_mean = statistic(self.moving_mean_initializer, name="renorm_mean")
+            self.renorm_stddev = statistic(initial_deviation, name="renorm_stddev")
         if self.momentum is None:
-            self.batches_seen = statistic("batches_seen", "zeros")
+            self.batches_seen = statistic("zeros", name="batches_seen")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes=dict(zip(axes, shape, strict=True)))
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
@@ -159,12 +152,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if training and self.trainable:
             y = self._normalize_by_batch(x, gamma, beta, mask)
         else:
-            mean, variance = self._read(self.moving_mean), self._read(self.moving_variance)
-            if kernels.prefers_fused(x, self._reduced_axes, training=False):
-                y = kernels.fused_inference(x, mean, variance, gamma, beta, self.epsilon)
-            else:
-                mean, variance, gamma, beta = map(self._spread, (mean, variance, gamma, beta))
-                y = equations.affine(x, mean, variance, gamma, beta, self.epsilon)
+            statistics = (tf.stop_gradient(self._read(v)) for v in (self.moving_mean, self.moving_variance))
+            mean, variance, gamma, beta = map(self._spread, (*statistics, gamma, beta))
+            fused = kernels.prefers_fused(x, self._reduced_axes, training=False)
+            infer = kernels.fused_inference if fused else equations.affine
+            y = infer(x, mean, variance, gamma, beta, self.epsilon)
         return tf.cast(y, self.compute_dtype)
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
@@ -178,7 +170,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             values, mask = layout.split_rows(x, mask, self.virtual_batch_size)
             axes = tuple(axis + 1 for axis in axes)
         if self.synchronized and (replicas := tf.distribute.get_replica_context()):
-            replica_sum = lambda t: replicas.all_reduce(tf.distribute.ReduceOp.SUM, t)  # noqa: E731
+            replica_sum = functools.partial(replicas.all_reduce, tf.distribute.ReduceOp.SUM)
         batch = equations.moments(values, axes, mask, replica_sum)
         if self.renorm:
             gamma, beta = self._renormalized(batch, gamma, beta)
@@ -204,16 +196,18 @@ class BatchNormalization(keras.layers.BatchNormalization):
         count, mean, variance = equations.averaged(batch, self.moving_mean.shape)
         certain = mask is None and 0 not in x.shape and None not in [x.shape[a] for a in self._reduced_axes]
 
+        def assign(variable: keras.Variable, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
+            return variable.assign(new if certain else tf.where(count > 0, new, old))
+
         def move(variable: keras.Variable, value: tf.Tensor, momentum: tf.Tensor | float) -> tf.Tensor:
             old = self._read(variable)
-            new = old * momentum + tf.stop_gradient(value) * (1 - momentum)
-            return variable.assign(new if certain else tf.where(count > 0, new, old))
+            return assign(variable, old, old * momentum + tf.stop_gradient(value) * (1 - momentum))
 
         momentum = self.momentum
         if momentum is None:
             seen = self._read(self.batches_seen)
             momentum = seen / (seen + 1)
-            self.batches_seen.assign(seen + tf.cast(count > 0, seen.dtype))
+            assign(self.batches_seen, seen, seen + 1)
         move(self.moving_mean, mean, momentum)
         if not self.renorm:
             move(self.moving_variance, variance, momentum)
@@ -223,17 +217,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
         move(self.renorm_stddev, deviation, self.renorm_momentum)
         moving_stddev = move(self.moving_stddev, deviation, momentum)
         updated = tf.nn.relu(tf.square(moving_stddev) - self.epsilon)  # rounding may take it below 0
-        self.moving_variance.assign(
-            updated if certain else tf.where(count > 0, updated, self._read(self.moving_variance))
-        )
+        assign(self.moving_variance, self._read(self.moving_variance), updated)
 
     def _read(self, variable: keras.Variable) -> tf.Tensor:
         return tf.cast(tf.convert_to_tensor(variable), self._statistics_dtype)
 
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
-        """Statistic or parameter with ones for the reduced axes, so that it broadcasts against the inputs."""
-        if self._reduced_axes == tuple(range(len(self._reduced_axes))):
-            return statistic  # the channel axes are the last ones already
-        shape = iter(statistic.shape)
-        rank = len(self._reduced_axes) + len(self._channel_axes)
-        return tf.reshape(statistic, [next(shape) if a in self._channel_axes else 1 for a in range(rank)])
+        """Statistic or parameter with ones for the reduced axes behind channels, so that it broadcasts against x."""
+        return statistic if statistic.shape == self._spread_shape else tf.reshape(statistic, self._spread_shape)

@@ -23,7 +23,7 @@ All statistics keep the reduced axes as ones, so that they broadcast against x. 
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -47,8 +47,7 @@ def moments(
     the replicas: their moments are then merged about the common mean (Chan, Golub & LeVeque 1983).
     """
     if mask is None:
-        count = _positions(x, axes)
-        kept = x
+        count, kept = _positions(x, axes), x
     else:
         count = tf.reduce_sum(tf.cast(mask, x.dtype), axes, keepdims=True)
         kept = tf.where(mask, x, 0)  # not x·w: 0 · NaN would let a masked NaN through
@@ -70,13 +69,9 @@ def averaged(batch: Moments, shape: tf.TensorShape) -> Moments:
     if not batch.count.shape.rank and batch.mean.shape.num_elements() == shape.num_elements():
         return Moments(batch.count, tf.reshape(batch.mean, shape), tf.reshape(batch.variance, shape))
     whole = tf.shape(batch.mean)
-    count, mean, variance = (tf.reshape(tf.broadcast_to(m, whole), [-1, *shape]) for m in batch)
+    count, *rest = (tf.reshape(tf.broadcast_to(m, whole), [-1, *shape]) for m in batch)
     total = tf.reduce_sum(count, 0)
-    return Moments(
-        total,
-        tf.math.divide_no_nan(tf.reduce_sum(count * mean, 0), total),
-        tf.math.divide_no_nan(tf.reduce_sum(count * variance, 0), total),
-    )
+    return Moments(total, *(tf.math.divide_no_nan(tf.reduce_sum(count * m, 0), total) for m in rest))
 
 
 def affine(
@@ -87,29 +82,18 @@ def affine(
     return x * factor + (beta - mean * factor)
 
 
-def normalize(
-    x: tf.Tensor,
-    gamma: tf.Tensor,
-    beta: tf.Tensor,
-    batch: Moments,
-    epsilon: float,
-    axes: Sequence[int],
-    mask: tf.Tensor | None = None,
-    replica_sum: Sum | None = None,
-) -> tf.Tensor:
+def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, batch: Moments, epsilon: float, *over: Any) -> tf.Tensor:
     """Algorithm 1, lines 3 and 4, where `batch` are the moments of x itself, with the gradient of the module docstring.
 
-    γ and β broadcast against the moments. Their gradients are those of this replica alone (the optimizer adds them up),
-    while the sums inside ∂l/∂x go over all replicas, as the statistics did. Since the moments are ordinary functions
-    of x, the gradient can itself be differentiated.
+    `over`: the axes, mask and replica_sum of the moments, in the order of `gradients`. The gradients of γ and β are
+    those of this replica alone (the optimizer adds them up), while the sums inside ∂l/∂x go over all replicas, as the
+    statistics did. Since the moments are ordinary functions of x, the gradient can itself be differentiated.
     """
 
     @tf.custom_gradient
     def with_gradient(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        def backward(dy: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            return gradients(dy, x, gamma, beta, batch, epsilon, axes, mask, replica_sum)
-
-        return affine(x, batch.mean, batch.variance, gamma, beta, epsilon), backward
+        y = affine(x, batch.mean, batch.variance, gamma, beta, epsilon)
+        return y, lambda dy: gradients(dy, x, gamma, beta, batch, epsilon, *over)
 
     return with_gradient(x, gamma, beta)
 
@@ -125,7 +109,10 @@ def gradients(
     mask: tf.Tensor | None = None,
     replica_sum: Sum | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """∂l/∂x, ∂l/∂γ and ∂l/∂β by the equations of the module docstring; arguments as for `normalize`."""
+    """∂l/∂x, ∂l/∂γ and ∂l/∂β by the equations of the module docstring.
+
+    γ and β have the moments' shape but for leading axes. `axes`, `mask` and `replica_sum`: as for `moments`.
+    """
     r = tf.math.rsqrt(batch.variance + epsilon)
     x_hat = (x - batch.mean) * r
     # A masked NaN reaches no sum as long as nothing downstream looked at it, that is, dy is 0 there.
@@ -148,9 +135,5 @@ def _positions(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
 
 
 def _sum_like(gradient: tf.Tensor, parameter: tf.Tensor) -> tf.Tensor:
-    """Adds `gradient` up along the axes over which `parameter` was broadcast (virtual batches; leading ones)."""
-    if gradient.shape == parameter.shape:
-        return gradient
-    lead = len(gradient.shape) - len(parameter.shape)
-    ones = [axis + lead for axis, size in enumerate(parameter.shape) if size == 1]
-    return tf.reshape(tf.reduce_sum(gradient, [*range(lead), *ones]), parameter.shape)
+    """Adds `gradient` up along the leading axes, which `parameter` lacks (virtual batches and ones)."""
+    return tf.reduce_sum(gradient, range(len(gradient.shape) - len(parameter.shape)))

@@ -39,7 +39,7 @@ def in_xla() -> bool:
 
 
 def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, Moments]:
-    """Normalized x and its moments, all axes but γ's reduced. γ, β and the moments: (channels,).
+    """Normalized x and its moments, all axes but γ's reduced. The moments: (channels,), of all γ's axes.
 
     The kernel adds up in sequence, so that a mean of many deviations drowns the deviations. Such a batch, rare as it
     is, is computed a second time by the plain operations, which add up in blocks.
@@ -63,10 +63,7 @@ def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
         def plain() -> tuple[tf.Tensor, ...]:
             batch = equations.moments(x, axes)
             y = equations.affine(x, batch.mean, batch.variance, gamma, beta, epsilon)
-            return y, tf.reshape(batch.mean, gamma.shape), tf.reshape(batch.variance, gamma.shape)
-
-        def fused() -> tuple[tf.Tensor, ...]:
-            return tf.reshape(y, tf.shape(x)), tf.reshape(mean, gamma.shape), tf.reshape(variance, gamma.shape)
+            return y, tf.reshape(batch.mean, [channels]), tf.reshape(batch.variance, [channels])
 
         def backward(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
             def fused_gradient() -> tuple[tf.Tensor, ...]:
@@ -82,7 +79,7 @@ def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
 
             return tf.cond(accurate, fused_gradient, plain_gradient)
 
-        return tf.cond(accurate, fused, plain), backward
+        return tf.cond(accurate, lambda: (tf.reshape(y, tf.shape(x)), mean, variance), plain), backward
 
     y, mean, variance = with_gradient(x, gamma, beta)
     return tf.ensure_shape(y, x.shape), Moments(count, mean, variance)
@@ -93,21 +90,14 @@ def fused_inference(
 ) -> tf.Tensor:
     """Normalized x for given statistics. γ, β, mean and variance have the shape of the channels."""
     channels = gamma.shape.num_elements()
-    y, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=tf.reshape(x, _image(x, channels)),
-        scale=tf.reshape(gamma, [channels]),
-        offset=tf.reshape(beta, [channels]),
-        mean=tf.reshape(mean, [channels]),
-        variance=tf.reshape(variance, [channels]),
-        epsilon=epsilon,
-        is_training=False,
-    )
+    mean, variance, scale, offset = (tf.reshape(v, [channels]) for v in (mean, variance, gamma, beta))
+    flat, options = tf.reshape(x, _image(x, channels)), {"epsilon": epsilon, "is_training": False}
+    y, *_ = tf.raw_ops.FusedBatchNormV3(x=flat, scale=scale, offset=offset, mean=mean, variance=variance, **options)
     return tf.reshape(y, tf.shape(x))
 
 
 def _image(x: tf.Tensor, channels: int) -> list[int]:
     """The kernel's view of x, (runs, length, 1, channels): its short rows are the faster, whatever the shape of x."""
-    positions = x.shape.num_elements() or x.shape[1:].num_elements()  # of the whole, or where unknown of an example
-    whole = positions // channels if positions else 1
-    length = max(n for n in range(1, LONGEST_RUN + 1) if whole % n == 0)
+    values = x.shape.num_elements() or x.shape[1:].num_elements() or channels  # where unknown, of an example
+    length = max(n for n in range(1, LONGEST_RUN + 1) if values // channels % n == 0)
     return [-1, length, 1, channels] if length > 1 else [1, -1, 1, channels]

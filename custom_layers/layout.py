@@ -1,5 +1,6 @@
 """How a batch lies in memory: its channel axes, its mask and its virtual batches, brought into broadcastable form."""
 
+import itertools
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -9,21 +10,22 @@ def align_mask(mask: tf.Tensor, x: tf.Tensor, channel_axes: Sequence[int]) -> tf
     """Boolean mask of x's rank and, along every axis but the channels', of x's size.
 
     A mask of x's rank is broadcast as it is. A mask without the channel axes marks positions. Where that does not fit,
-    a mask without the last axis is taken in Keras's sense, the way `keras.layers.Masking` makes it.
+    a mask without the last axis is taken in Keras's sense, the way `keras.layers.Masking` makes it. In a graph, a
+    reading whose sizes are known to agree goes before one that fits because a size is unknown.
     """
     rank = len(x.shape)
-    dimensions = mask.shape.as_list()
-    for missing in ((), tuple(channel_axes), (rank - 1,)):
-        shape = list(dimensions)
+    for known, missing in itertools.product((True, False), ((), tuple(channel_axes), (rank - 1,))):
+        shape = mask.shape.as_list()
         for axis in missing:
             shape.insert(axis, 1)
-        if len(shape) == rank and all(m in (None, 1, n) or n is None for m, n in zip(shape, x.shape, strict=True)):
+        unsure = () if known else (None,)
+        if len(shape) == rank and all(m in (1, n, *unsure) or n in unsure for m, n in zip(shape, x.shape, strict=True)):
             break
     else:
         without = " or ".join(f"{axis}" for axis in channel_axes)
         raise ValueError(
             f"mask: must broadcast to the inputs' shape {tuple(x.shape)}, or to that without the channel axis "
-            f"{without} or the last one, got shape {tuple(dimensions)}"
+            f"{without} or the last one, got shape {tuple(mask.shape)}"
         )
     mask = tf.cast(mask, tf.bool)
     for axis in missing:

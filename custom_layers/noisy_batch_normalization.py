@@ -33,10 +33,10 @@ class NoisyBatchNormalization(BatchNormalization):
         y = super().call(inputs, training=training, mask=mask)
         if not (training and self.trainable):
             return y
-        channels = self.moving_mean.shape
-        mean = keras.random.uniform(channels, *NOISE_MEAN, seed=self.seed_generator)
-        deviation = keras.random.uniform(channels, *NOISE_DEVIATION, seed=self.seed_generator)
-        noise = keras.random.normal(tf.shape(y), dtype="float32", seed=self.seed_generator)
+        channels, options = self.moving_mean.shape, {"dtype": "float32", "seed": self.seed_generator}
+        mean = keras.random.uniform(channels, *NOISE_MEAN, **options)
+        deviation = keras.random.uniform(channels, *NOISE_DEVIATION, **options)
+        noise = keras.random.normal(tf.shape(y), **options)
         return y + tf.cast(self._spread(mean) + self._spread(deviation) * noise, y.dtype)
 
     def get_config(self) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """The layer as a Keras layer: its arguments and weights, and, fault by fault, where the stock layer is wrong."""
 
 import inspect
+import json
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from custom_layers import BatchNormalization
+from custom_layers import BatchNormalization, kernels
 
 # Keras's variables do not know the `copy` argument that NumPy 2 hands to __array__ when Keras saves them.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -307,6 +308,23 @@ def test_virtual_batches_are_for_training_only():
     np.testing.assert_array_equal(layer(x), plain(x))
 
 
+def test_virtual_batch_size_may_be_a_whole_number_of_numpy():
+    layer = BatchNormalization(virtual_batch_size=np.int64(8))
+    assert json.loads(json.dumps(layer.get_config()))["virtual_batch_size"] == 8
+
+
+@pytest.mark.parametrize(("shape", "kernel"), [((10, 4), False), ((64, 40, 40, 4), True)], ids=str)
+def test_moving_statistics_carry_no_gradient(shape, kernel):
+    layer, x = BatchNormalization(), tf.constant(batch(*shape))
+    layer.build(shape)
+    assert kernels.prefers_fused(x, layer._reduced_axes, training=False) == kernel
+    moving = [tf.constant(v) for v in layer.non_trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch(moving)
+        y, _ = layer.stateless_call([tf.constant(v) for v in layer.trainable_variables], moving, x)
+    assert tape.gradient(y, moving) == [None, None]
+
+
 def test_several_axes_have_statistics_for_each_combination():
     """keras#12126."""
     x = batch(6, 4, 5, 3)
@@ -346,6 +364,7 @@ def test_functional_model_takes_masks_from_a_masking_layer():
         ({"renorm": True, "renorm_clipping": {"dmax": -2}}, r"dmax should be non-negative, got dmax=-2"),
         ({"virtual_batch_size": 0}, r"virtual_batch_size: must be a whole number above 0, got 0"),
         ({"virtual_batch_size": 2.5}, r"virtual_batch_size: must be .*, got 2.5"),
+        ({"virtual_batch_size": True}, r"virtual_batch_size: must be .*, got True"),
         ({"virtual_batch_size": 8, "renorm": True}, r"virtual_batch_size: must be None together with renorm .* got 8"),
         ({"virtual_batch_size": 8, "synchronized": True}, r"virtual_batch_size: must be None together"),
     ],

@@ -31,6 +31,24 @@ def test_position_mask_wins_where_both_readings_fit():
     np.testing.assert_array_equal(got, mask[:, None, :])
 
 
+@pytest.mark.parametrize(
+    ("mask", "shape", "aligned"),
+    [
+        ((None, 3), (None, 3, None), (5, 3, 4)),  # as in eager mode, though the 3 might be the unknown size
+        ((None, None), (None, 3, None), (5, 1, 4)),
+        ((None, None), (None, 3, 4), (5, 1, 4)),
+    ],
+    ids=str,
+)
+def test_a_reading_whose_sizes_are_known_to_agree_wins(mask, shape, aligned):
+    @tf.function(input_signature=[tf.TensorSpec(mask, tf.bool), tf.TensorSpec(shape)])
+    def align(mask, x):
+        return layout.align_mask(mask, x, (1,))
+
+    given = tf.ones((5, 3 if aligned[1] == 3 else 4), tf.bool)
+    assert align(given, tf.zeros((5, 3, 4))).shape == aligned
+
+
 def test_rows_are_split_in_order_and_the_last_virtual_batch_is_filled_up():
     x = tf.reshape(tf.range(10.0), (5, 2))
     grouped, mask = layout.split_rows(x, None, 2)

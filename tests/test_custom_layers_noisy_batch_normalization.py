@@ -86,3 +86,14 @@ def test_configuration_comes_back():
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(again) is NoisyBatchNormalization
     assert (again.momentum, again.seed) == (0.5, 7)
+
+
+def test_noise_is_drawn_whatever_the_default_type():
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    try:
+        y = NoisyBatchNormalization(dtype="float64")(tf.ones((3, 2), tf.float64), training=True)
+    finally:
+        keras.config.set_floatx(before)
+    assert y.dtype == tf.float64
+    assert np.abs(y).min() > 0  # plain batch normalization gives 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from custom_layers import BatchNormalization, recompute_statistics
+from custom_layers import BatchNormalization, NoisyBatchNormalization, recompute_statistics
 
 
 def data(rows=20):
@@ -17,7 +17,7 @@ def network(cls=BatchNormalization, **options):
     return keras.Sequential([keras.Input((4,)), inner, keras.layers.Dropout(0.5, seed=1), keras.layers.Dense(2)])
 
 
-@pytest.mark.parametrize("cls", [BatchNormalization, keras.layers.BatchNormalization])
+@pytest.mark.parametrize("cls", [BatchNormalization, keras.layers.BatchNormalization, NoisyBatchNormalization])
 @pytest.mark.parametrize("sizes", [[20], [7, 7, 6], [1] * 20], ids=str)
 def test_statistics_are_those_of_all_the_data_however_it_is_cut(cls, sizes):
     x, model = data(), network(cls)
@@ -57,8 +57,73 @@ def test_momentum_comes_back_after_an_error():
     assert model.layers[0].layers[0].momentum == 0.7
 
 
+class Subclassed(keras.Model):
+    """Its layers learn from the context of the call alone that it is training."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = keras.Sequential([BatchNormalization()])
+
+    def call(self, x):
+        return self.inner(x)
+
+
+class SubclassedWithTraining(Subclassed):
+    def call(self, x, training=None):  # noqa: ARG002
+        return self.inner(x)
+
+
+@pytest.mark.parametrize("cls", [Subclassed, SubclassedWithTraining])
+def test_layers_of_a_subclassed_model_are_in_training(cls):
+    x, model = data(), cls()
+    model(x)
+    recompute_statistics(model, [x])
+    layer = model.inner.layers[0]
+    np.testing.assert_allclose(layer.moving_mean, x.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, x.var(0), rtol=1e-4)
+
+
+def test_a_model_that_is_not_built_is_named():
+    with pytest.raises(ValueError, match=r"model: must be built, got Subclassed that is not"):
+        recompute_statistics(Subclassed(), [data()])
+
+
+@pytest.mark.parametrize("cls", [BatchNormalization, keras.layers.BatchNormalization])
+def test_with_renorm_the_next_step_goes_on_from_the_recomputed_variance(cls):
+    x, model = data(), network(cls, renorm=True, momentum=0.9)
+    layer = model.layers[0].layers[0]
+    recompute_statistics(model, [x])
+    np.testing.assert_allclose(layer.moving_variance, x.var(0), rtol=1e-4)
+    model(x, training=True)  # the same values again: their average with themselves
+    np.testing.assert_allclose(layer.moving_variance, x.var(0), rtol=1e-4)
+
+
+@pytest.mark.parametrize("cls", [BatchNormalization, keras.layers.BatchNormalization])
+@pytest.mark.parametrize("renorm", [False, True])
+@pytest.mark.parametrize("broken", [np.inf, np.nan])
+def test_old_statistics_that_are_not_finite_are_forgotten(cls, renorm, broken):
+    x, model = data(), network(cls, renorm=renorm)
+    layer = model.layers[0].layers[0]
+    for statistic in (layer.moving_mean, layer.moving_variance, *([layer.moving_stddev] if renorm else [])):
+        statistic.assign(np.full(4, broken))
+    recompute_statistics(model, [x])
+    np.testing.assert_allclose(layer.moving_mean, x.mean(0), rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, x.var(0), rtol=1e-4)
+
+
+def test_an_empty_batch_among_others_counts_for_nothing():
+    x, model = data(), network(keras.layers.BatchNormalization)
+    recompute_statistics(model, [x, x[:0]])
+    np.testing.assert_allclose(model.layers[0].layers[0].moving_mean, x.mean(0), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
-    ("given", "message"), [(data(), r"data: .* got one array of shape \(20, 4\)"), ([], r"data: .* at least one batch")]
+    ("given", "message"),
+    [
+        (data(), r"data: .* got one array of shape \(20, 4\)"),
+        ([], r"data: .* at least one batch"),
+        ([np.zeros((0, 4), np.float32)], r"data: .* at least one batch"),
+    ],
 )
 def test_bad_data_is_named(given, message):
     with pytest.raises(ValueError, match=message):
