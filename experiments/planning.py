@@ -18,6 +18,7 @@ from experiments.config import Run, RunConfig
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
 COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s
 MOST_COMPILING = 0.1  # of a piece
+ENOUGH_KNOWN = 50  # finished runs, to estimate one more of their kind
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,13 @@ def _by_digest(places: Iterable[Place]) -> dict[str, list[Place]]:
 
 def estimate_seconds(plan: SweepPlan, workers: int) -> float | None:
     """Estimate the time a plan takes from finished runs of the same kind and length; None where none is known."""
+    wanted = {_kind(task.config) for task in plan.tasks}
     known: dict[tuple[str, int], list[float]] = defaultdict(list)
-    for place in plan.done:
-        seconds = (storage.read_provenance(place.experiment, place.run) or {}).get("wall_seconds")
-        if seconds:
-            known[_kind(place.run.config)].append(seconds)
+    for place in plan.done if wanted else ():
+        kind = _kind(place.run.config)
+        if kind in wanted and len(known[kind]) < ENOUGH_KNOWN:
+            seconds = (storage.read_provenance(place.experiment, place.run) or {}).get("wall_seconds")
+            known[kind] += [seconds] if seconds else []
     if not all(known[_kind(task.config)] for task in plan.tasks):
         return None
     estimates = [(np.median(known[_kind(task.config)]), task.config.timed) for task in plan.tasks]
