@@ -64,8 +64,9 @@ def finish(config: Path, out: Path, *arguments: object) -> subprocess.CompletedP
 
 
 def finished(out: Path) -> list[Path]:
-    """Return the folders that hold a run."""
-    return [path.parent for path in out.rglob("run.json") if not path.parent.name.startswith(".")]
+    """Return the folders that hold a run, however many others come and go meanwhile."""
+    folders = [Path(folder) for folder, _, files in os.walk(out) if "run.json" in files]
+    return [folder for folder in folders if not folder.name.startswith(".")]
 
 
 def curves(out: Path) -> dict[str, bytes]:
