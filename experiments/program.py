@@ -79,22 +79,22 @@ class Program:
         return x, tf.gather(self._labels, indices)
 
     def advance(
-        self, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, limit: float | None = None
+        self, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, first_loss: float | None = None
     ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """Evaluate and probe, then do so after each stretch of steps, until the loss diverges; all in one call.
 
         order: the examples of each step, (at most `stretches`, steps, batch). examples: what to evaluate, (rows,
-        examples), where −1 is padding. probed: the examples of the probes' batch. limit: the loss from which on a run
-        has diverged; None at the start of a run, which sets it.
+        examples), where −1 is padding. probed: the examples of the probes' batch. first_loss: of the run's first step,
+        by which divergence is measured; None where the run begins.
 
         Return how many stretches were done, the losses of the steps, losses and hits of `examples`, and what the probes
         measured by name, each with a row for the start and one for every stretch; what was not done is zero. Where
-        there is a limit, the start is not looked at again, and its row is zero.
+        a run goes on, its start is not looked at again, and that row is zero.
         """
         batches = self._no_batches.copy()
         batches[: len(order)] = order
-        begin, most = (0, np.inf) if limit is None else (1, limit)
-        inputs = [*map(tf.constant, (batches, examples, probed, len(order), begin)), tf.constant(most, tf.float32)]
+        begin, first = (0, np.inf) if first_loss is None else (1, first_loss)
+        inputs = [*map(tf.constant, (batches, examples, probed, len(order), begin)), tf.constant(first, tf.float32)]
         shape = (*examples.shape, *probed.shape)
         if shape not in self._advances:
             self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)
@@ -121,7 +121,7 @@ class Program:
         probed: tf.Tensor,
         stretches: tf.Tensor,
         begin: tf.Tensor,
-        limit: tf.Tensor,
+        first_loss: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
         """As `advance`, with the first `stretches` of `order`, from row `begin` on; return the row after the last."""
         rows, steps = order.shape[0] + 1, order.shape[1]
@@ -138,8 +138,8 @@ class Program:
         row, goes_on = begin, tf.constant(True)
         while (row <= stretches) & goes_on:
             losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
-            limit = tf.where((begin == 0) & (row == 1), DIVERGED * losses[0], limit)
-            goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= limit))
+            first_loss = tf.where((begin == 0) & (row == 1), losses[0], first_loss)
+            goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= DIVERGED * first_loss))
             found = (losses, *self._evaluate(examples), probe(probed))
             kept = tf.nest.map_structure(lambda array, value, row=row: array.write(row, value), kept, found)
             row += 1

@@ -61,20 +61,19 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
     program.reset(config, split)
     parts, probed = evaluated_parts(config, split), split.train[: config.probe_examples]
-    seconds, limit = 0.0, np.inf
+    seconds, first_loss = 0.0, np.inf
     for number, stretch in enumerate(_stretches(program, order, in_rows(*parts.values()), probed, config.timed)):
         step, metrics, before = number * config.evaluate_every, {}, seconds
         if number:
             seconds += stretch.seconds
-            limit = DIVERGED * stretch.losses[0] if number == 1 else limit
-            outside = np.flatnonzero(~(np.isfinite(stretch.losses) & (stretch.losses <= limit)))
+            first_loss = stretch.losses[0] if number == 1 else first_loss
+            good = np.isfinite(stretch.losses) & (stretch.losses <= DIVERGED * first_loss)
+            steps = int(np.argmin([*good, False]))  # up to the first that shows divergence
             if "step_loss" in config.probes:
-                good = stretch.losses[: outside[0]] if len(outside) else stretch.losses
-                yield from _step_losses(
-                    good, step - config.evaluate_every, before, stretch.seconds / config.evaluate_every
-                )
-            if len(outside):
-                raise Diverged(step - config.evaluate_every + int(outside[0]) + 1)
+                pace = stretch.seconds / config.evaluate_every
+                yield from _step_losses(stretch.losses[:steps], step - config.evaluate_every, before, pace)
+            if steps < config.evaluate_every:
+                raise Diverged(step - config.evaluate_every + steps + 1)
             metrics["loss/train"] = float(stretch.losses.mean())
         metrics |= means_of_parts(parts, *stretch.seen)
         if not np.isfinite(metrics["loss/validation"]):
@@ -102,17 +101,17 @@ def _stretches(
             took = time.perf_counter() - started
             yield replace(next(_stretches(program, order[:0], examples, probed)), losses=losses, seconds=took)
         return
-    limit = None
+    first_loss = None
     for at in range(0, max(len(order), 1), program.stretches):
         started = time.perf_counter()
         done, losses, of_examples, hits, measured = program.advance(
-            order[at : at + program.stretches], examples, probed, limit
+            order[at : at + program.stretches], examples, probed, first_loss
         )
         share = (time.perf_counter() - started) / max(done, 1)
-        for row in range(0 if limit is None else 1, done + 1):
+        for row in range(0 if first_loss is None else 1, done + 1):
             of_probes = {name: values[row] for name, values in measured.items()}
             yield _Stretch(losses[row], (of_examples[row], hits[row]), of_probes, share)
-        limit = DIVERGED * losses[1][0] if limit is None else limit
+        first_loss = losses[1][0] if first_loss is None else first_loss
 
 
 def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: float) -> Iterator[Evaluated]:

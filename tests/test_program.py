@@ -346,13 +346,24 @@ def test_a_run_of_several_calls_is_the_same_run(monkeypatch: pytest.MonkeyPatch)
 def test_divergence_in_a_later_call_is_measured_by_the_first_loss_of_the_run(monkeypatch: pytest.MonkeyPatch):
     config = run_config({"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=4)
     monkeypatch.setattr(program_module, "MOST_STRETCHES", 1)
-    used, limits = Program(config, DIGITS), []
+    used, first_losses = Program(config, DIGITS), []
     advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: limits.append(inputs[3]) or advance(*inputs))
+    monkeypatch.setattr(used, "advance", lambda *inputs: first_losses.append(inputs[3]) or advance(*inputs))
     with pytest.raises(Diverged) as outcome:
         list(train(used, config))
     assert outcome.value.step == 5
-    assert limits == [None, pytest.approx(1000 * losses_of(config, 1)[0], rel=1e-5)]
+    assert first_losses == [None, pytest.approx(losses_of(config, 1)[0], rel=1e-5)]
+
+
+def test_divergence_in_a_later_call_ends_it(monkeypatch: pytest.MonkeyPatch):
+    config = run_config({"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=1)
+    monkeypatch.setattr(program_module, "MOST_STRETCHES", 2)
+    used, results = Program(config, DIGITS), []
+    advance = used.advance
+    monkeypatch.setattr(used, "advance", lambda *inputs: results.append(advance(*inputs)) or results[-1])
+    with pytest.raises(Diverged):
+        list(train(used, config))
+    assert [done for done, *_ in results] == [2, 2, 1]  # of two stretches each; step 5 diverges
 
 
 def test_a_call_holds_no_more_batches_than_fit():
