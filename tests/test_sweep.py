@@ -57,6 +57,11 @@ def task(seed: int = 0, **settings: object) -> Task:
     return Task(at.run.config, (at,))
 
 
+def in_fresh_process(code: str) -> subprocess.CompletedProcess[str]:
+    """Run code in a Python of its own."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+
+
 def test_equal_configurations_are_trained_once_for_all_their_places(tmp_path: Path):
     first, second, other = place(tmp_path / "a"), place(tmp_path / "b", arm="twin"), place(tmp_path / "a", seed=1)
     plan = plan_sweep([first, second, other])
@@ -130,8 +135,7 @@ def test_a_worker_with_another_number_of_threads_is_a_clear_error():
         "try: start_tensorflow(2)\n"
         "except SweepError as error: print(error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert "another number of threads than 2" in done.stdout
+    assert "another number of threads than 2" in in_fresh_process(code).stdout
 
 
 def test_pieces_hold_every_task_once_and_each_a_single_program():
@@ -337,5 +341,4 @@ def test_a_semaphore_that_is_gone_at_ctrl_c_is_not_the_users_concern():
         "from joblib.externals.loky.backend import resource_tracker\n"
         "resource_tracker.register('/loky-gone', 'semlock')\n"
     )
-    done = subprocess.run([sys.executable, "-c", forgets_one], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stderr == ""
+    assert in_fresh_process(forgets_one).stderr == ""
