@@ -1,0 +1,47 @@
+"""Small programs on the digits, shared by the tests as the runs of a sweep share theirs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from experiments.config import RunConfig
+from experiments.datasets import load_dataset
+from experiments.program import Program
+from experiments.training import train
+
+DIGITS = load_dataset("digits")
+
+
+def run_config(model: Mapping[str, Any] | None = None, **fields: Any) -> RunConfig:
+    model = {"layers": [12, 8], "activation": "tanh"} | dict(model or {})
+    return RunConfig.model_validate(
+        {"model": model, "steps": 20, "evaluate_every": 10, "dataset": {"batch_size": 30}, "xla": False} | fields
+    )
+
+
+@functools.cache
+def program_of(key: str, config: RunConfig) -> Program:
+    assert key == config.program_key()
+    return Program(config, DIGITS)
+
+
+def program(config: RunConfig) -> Program:
+    """A program shared by the tests, as the runs of a sweep share it."""
+    return program_of(config.program_key(), config.model_copy(update={"seed": 0}))
+
+
+def curves_of(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[int, float]]]:
+    """The curves of a run."""
+    curves: dict[str, list[tuple[int, float]]] = {}
+    for evaluated in train(Program(config, DIGITS) if fresh else program(config), config):
+        for metric, value in evaluated.metrics.items():
+            curves.setdefault(metric, []).append((evaluated.step, value))
+    return curves
+
+
+def inputs(indices: np.ndarray) -> np.ndarray:
+    return DIGITS.features[indices] / 16
