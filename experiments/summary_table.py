@@ -63,7 +63,8 @@ def speed_up_sentence(part: PartResult) -> str:
     if part.estimate == 1:
         return f"{treatment} took as many steps as {baseline} to the same accuracy (ratio: {interval})."
     word, factor = ("fewer", part.estimate) if part.estimate > 1 else ("more", 1 / part.estimate)
-    return f"{treatment} took {_round(factor):g} times {word} steps than {baseline} (ratio: {interval})."
+    chance = " Chance may have made the difference: the interval includes 1." if part.low <= 1 <= part.high else ""
+    return f"{treatment} took {_round(factor):g} times {word} steps than {baseline} (ratio: {interval}).{chance}"
 
 
 def _is_speed_up(part: PartConfig) -> bool:
@@ -80,10 +81,12 @@ def _effect(part: PartResult) -> str:
 def _caption(rows: list[ArmSummary]) -> str:
     seeds = max((row.seeds for row in rows), default=0)
     best = "each arm at its best learning rate; " if any(row.best_rate is not None for row in rows) else ""
-    text = f"{best}median over {seeds} seeds, quartiles in brackets"
-    return text + (
-        "\n* at the edge of the rates tried: a better one may lie outside" if any(r.at_edge for r in rows) else ""
-    )
+    lines = [f"{best}median over {seeds} seeds, quartiles in brackets"]
+    if any(row.diverged and row.runs > row.seeds for row in rows):
+        lines.append("diverged: of all runs of an arm, those at other rates and on tuning seeds included")
+    if any(row.at_edge for row in rows):
+        lines.append("* at the edge of the rates tried: a better one may lie outside")
+    return "\n".join(lines)
 
 
 def _spread(quartiles: tuple[float, float, float], show: object) -> str:
