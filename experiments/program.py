@@ -52,8 +52,9 @@ class Program:
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
         probed = split.train[: config.probe_examples]
-        for parts in (evaluated_parts(config, split), {"test": split.test}):
-            self.advance(self._no_batches[:0], in_rows(*parts.values()), probed)
+        parts = evaluated_parts(config, split)
+        for seen in [parts] if "test" in parts else [parts, {"test": split.test}]:
+            self.advance(self._no_batches[:0], in_rows(*seen.values()), probed)
         if config.timed:
             self.take_steps(self._no_batches[0])
 

@@ -65,9 +65,9 @@ def test_standardized_inputs():
     np.testing.assert_allclose(x.std(axis=0)[spread], 1, atol=1e-4)
 
 
-@pytest.mark.parametrize("timed", [False, True])
-def test_all_is_compiled_before_the_first_run(timed: bool, monkeypatch: pytest.MonkeyPatch):
-    config = run_config({"norm": {"kind": "custom"}}, probes=["gradients"], timed=timed)
+@pytest.mark.parametrize("fields", [{}, {"timed": True}, {"test_every_evaluation": True}])
+def test_all_is_compiled_before_the_first_run(fields: dict[str, bool], monkeypatch: pytest.MonkeyPatch):
+    config = run_config({"norm": {"kind": "custom"}}, probes=["gradients"], **fields)
     traced, examples = [], Program.examples
 
     @tf.autograph.experimental.do_not_convert
@@ -81,7 +81,7 @@ def test_all_is_compiled_before_the_first_run(timed: bool, monkeypatch: pytest.M
     list(train(used, config.model_copy(update={"seed": 3})))
     list(train(used, config.model_copy(update={"steps": 40})))
     assert len(traced) == compiled
-    assert len(used._advances) == 1  # validation and test, 359 and 360 examples, are one shape
+    assert len(used._advances) == 1  # validation and test, 359 and 360 examples, are one shape, and so are both at once
 
 
 def test_padding_brings_no_foreign_example_into_recomputed_statistics():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments import storage, sweep, workforce
+from experiments import storage, sweep, worker, workforce
 from experiments.conduct import Study
 from experiments.config import Experiment, Run, RunConfig
 from experiments.loading import load_experiment
@@ -136,6 +136,18 @@ def test_a_worker_with_another_number_of_threads_is_a_clear_error():
         "except SweepError as error: print(error)"
     )
     assert "another number of threads than 2" in in_fresh_process(code).stdout
+
+
+def test_a_worker_keeps_its_programs_up_to_a_bound_and_gives_up_the_oldest(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(worker, "KEPT_PROGRAMS", 2)
+    monkeypatch.setattr(worker, "_programs", {})
+    monkeypatch.setattr("experiments.program.Program", lambda config, dataset: (config, dataset))
+    first, second, third = (task(dataset={"batch_size": size}).config for size in (10, 20, 30))
+    kept = [worker._program(config, None)[0] for config in (first, second)]
+    assert worker._program(first.model_copy(update={"seed": 1}), None) == (kept[0], 0.0)
+    worker._program(third, None)
+    assert worker._program(second, None)[0] is kept[1]
+    assert worker._program(first, None)[0] is not kept[0]
 
 
 def test_pieces_hold_every_task_once_and_each_a_single_program():
