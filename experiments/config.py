@@ -103,10 +103,11 @@ class RunConfig(Strict):
         """Return what decides the compiled computation; runs with equal keys share a program.
 
         Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long.
+        Runs of no steps are apart: they need no training to be compiled.
         """
         values = {
             "seed": 0,
-            "steps": 0,
+            "steps": min(self.steps, 1),
             "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
             "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
             "optimizer": self.optimizer.model_copy(update={"learning_rate": 1.0}),

@@ -45,7 +45,8 @@ class Program:
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
         step = (config.evaluate_every, config.dataset.batch_size)
-        self.stretches = 1 if config.timed else max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
+        most = 1 if config.timed else max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
+        self.stretches = most if config.steps else 0  # and no training is compiled
         self._no_batches = np.zeros((self.stretches, *step), np.int32)
         self._compiled = tf.function(jit_compile=uses_xla(config))
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
@@ -55,7 +56,7 @@ class Program:
         parts = evaluated_parts(config, split)
         for seen in [parts] if "test" in parts else [parts, {"test": split.test}]:
             self.advance(self._no_batches[:0], in_rows(*seen.values()), probed)
-        if config.timed:
+        if config.timed and config.steps:
             self.take_steps(self._no_batches[0])
 
     def reset(self, config: RunConfig, split: Split) -> None:
@@ -138,7 +139,9 @@ class Program:
         )
         row, goes_on = begin, tf.constant(True)
         while (row <= stretches) & goes_on:
-            losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
+            losses = tf.zeros(steps)
+            if rows > 1:
+                losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
             first_loss = tf.where((begin == 0) & (row == 1), losses[0], first_loss)
             goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= DIVERGED * first_loss))
             found = (losses, *self._evaluate(examples), probe(probed))

@@ -102,7 +102,7 @@ def _stretches(
             yield replace(next(_stretches(program, order[:0], examples, probed)), losses=losses, seconds=took)
         return
     first_loss = None
-    for at in range(0, max(len(order), 1), program.stretches):
+    for at in range(0, max(len(order), 1), max(program.stretches, 1)):
         started = time.perf_counter()
         done, losses, of_examples, hits, measured = program.advance(
             order[at : at + program.stretches], examples, probed, first_loss
@@ -111,7 +111,8 @@ def _stretches(
         for row in range(0 if first_loss is None else 1, done + 1):
             of_probes = {name: values[row] for name, values in measured.items()}
             yield _Stretch(losses[row], (of_examples[row], hits[row]), of_probes, share)
-        first_loss = losses[1][0] if first_loss is None else first_loss
+        if first_loss is None and done:
+            first_loss = losses[1][0]
 
 
 def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: float) -> Iterator[Evaluated]:

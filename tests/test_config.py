@@ -344,6 +344,11 @@ def test_runs_share_a_program_where_they_differ_in_values_only(dotted: str, valu
     assert shared == (dotted in VALUES_TO_A_PROGRAM)
 
 
+def test_runs_of_no_steps_have_a_program_of_their_own():
+    keys = [with_change(CUSTOM, "steps", steps).program_key() for steps in (0, 50, 100)]
+    assert keys[0] != keys[1] == keys[2]
+
+
 def test_a_configuration_cannot_be_changed_and_takes_no_unknown_field():
     with pytest.raises(ValidationError, match="frozen"):
         CUSTOM.steps = 5  # type: ignore[misc]

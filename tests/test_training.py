@@ -102,11 +102,16 @@ def test_evaluations_are_before_the_first_step_and_after_every_so_many():
     }
 
 
-def test_no_steps_give_one_evaluation():
-    curves = curves_of(run_config(steps=0))
+@pytest.mark.parametrize("timed", [False, True])
+def test_no_steps_give_one_evaluation_and_compile_no_training(timed: bool, monkeypatch: pytest.MonkeyPatch):
+    longer = curves_of(run_config(probes=["gradients"]))
+    monkeypatch.setattr(Program, "_take_steps", None)
+    curves = curves_of(run_config(steps=0, probes=["gradients"], timed=timed))
     assert {step for curve in curves.values() for step, _ in curve} == {0}
     assert "accuracy/test" in curves
     assert "loss/train" not in curves
+    for metric in ("loss/validation", "gradient_norm/1"):
+        assert curves[metric][0] == pytest.approx(longer[metric][0])
 
 
 @pytest.mark.parametrize("timed", [False, True])
