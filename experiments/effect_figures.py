@@ -228,7 +228,7 @@ def _draw_panel(axes: Axes, scale: str, rows: Sequence[_Row]) -> None:
         axes.xaxis.set_major_locator(FixedLocator([0.1, 0.2, 0.5, 1, 2, 5, 10]))
         axes.set_xlabel("effect ÷ margin (right of 1: beyond the margin)")
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(5, steps=TICK_STEPS))
+        axes.xaxis.set_major_locator(MaxNLocator(4, steps=TICK_STEPS))
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:+g}".replace("-", "−") if x else "0")
         axes.set_xlabel(f"distance from the margin{scale and f' ({scale})'} (right of 0: beyond it)")
     axes.set_ylim(len(rows) - 0.4, -0.6)
