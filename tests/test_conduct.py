@@ -1,0 +1,103 @@
+"""Tuning, then evaluation at the tuned rates, then the tables; training itself is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import experiments.conduct
+from experiments import storage
+from experiments.conduct import Study, conduct
+from experiments.loading import load_experiment
+from experiments.planning import Place, SweepPlan
+from experiments.storage import Curve, Record
+from experiments.sweep import SweepError, SweepOptions
+
+TUNED = """title: tuned
+arms: {bn: {model.norm.kind: custom}}
+grid: {optimizer.learning_rate: [0.1, 0.3, 1]}
+tuning: {seeds: [100]}
+seeds: 2
+"""
+FIXED = """title: at one rate
+run: {optimizer: {learning_rate: 0.3}}
+arms: {the_same: {model.norm.kind: custom}}
+seeds: 3
+"""
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[SweepPlan]:
+    """The plans that were swept; a run's accuracy is the higher the nearer its learning rate is to 0.3."""
+    swept: list[SweepPlan] = []
+
+    def sweep(plan: SweepPlan, *_: object) -> None:
+        swept.append(plan)
+        for place in plan.pending:
+            accuracy = 1 - abs(place.run.config.optimizer.learning_rate - 0.3)
+            curve = Curve(np.array([0, place.run.config.steps]), np.array([0.1, accuracy]))
+            metrics = dict.fromkeys(("accuracy/validation", "accuracy/test"), curve)
+            storage.write_run(place.experiment, place.run, Record(place.run.config, "finished", metrics))
+
+    monkeypatch.setattr(experiments.conduct, "sweep", sweep)
+    return swept
+
+
+def studies(folder: Path, **texts: str) -> list[Study]:
+    found = []
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text)
+        found.append(Study(load_experiment(folder / f"{name}.yaml"), folder / "runs" / name))
+    return found
+
+
+def carried_out(of: list[Study], only_tuning: bool = False) -> tuple[list[int], dict[str, int]]:
+    """How many runs were still to be planned at the start of each stage, and the rows of each table."""
+    to_come: list[int] = []
+    tables = conduct(of, SweepOptions(), lambda _, later: to_come.append(later), lambda *_: None, only_tuning)
+    return to_come, {name: len(table) for name, table in tables.items()}
+
+
+def rates_and_seeds(places: list[Place]) -> set[tuple[float, int]]:
+    return {(place.run.config.optimizer.learning_rate, place.run.config.seed) for place in places}
+
+
+def test_each_arm_is_evaluated_at_the_rate_its_tuning_chose(tmp_path: Path, plans: list[SweepPlan]):
+    to_come, rows = carried_out(studies(tmp_path, tuned=TUNED))
+    assert [rates_and_seeds(plan.pending) for plan in plans] == [
+        {(0.1, 100), (0.3, 100), (1.0, 100)},
+        {(0.3, 0), (0.3, 1)},
+    ]
+    assert (to_come, rows) == ([2, 0], {"tuned": 5})
+
+
+def test_what_another_experiment_trained_before_the_tuning_is_copied_after_it(tmp_path: Path, plans: list[SweepPlan]):
+    tuned, fixed = studies(tmp_path, tuned=TUNED, fixed=FIXED)
+    carried_out([tuned, fixed])
+    first, second = plans
+    assert rates_and_seeds(first.pending) == {(0.1, 100), (0.3, 100), (1.0, 100), (0.3, 0), (0.3, 1), (0.3, 2)}
+    assert second.tasks == []
+    assert {(source.experiment, target.experiment) for source, target in second.copies} == {
+        (fixed.folder, tuned.folder)
+    }
+    assert rates_and_seeds(second.pending) == {(0.3, 0), (0.3, 1)}
+
+
+def test_tuning_alone_trains_no_evaluation_seed(tmp_path: Path, plans: list[SweepPlan]):
+    to_come, rows = carried_out(studies(tmp_path, tuned=TUNED, fixed=FIXED), only_tuning=True)
+    assert [rates_and_seeds(plan.pending) for plan in plans] == [{(0.1, 100), (0.3, 100), (1.0, 100)}]
+    assert (to_come, rows) == ([0], {"tuned": 3, "fixed": 0})
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_disk_full_at_the_end_keeps_the_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (fixed,) = studies(tmp_path, fixed=FIXED)
+    monkeypatch.setattr(experiments.conduct, "write_hparams_config", full)
+    with pytest.raises(SweepError, match=r"all runs are finished, but .* No space left on device"):
+        carried_out([fixed])
+    assert all(storage.is_done(place.experiment, place.run) for place in fixed.evaluation())
