@@ -33,10 +33,14 @@ def traced(shape, jit, axis=-1, **call):
         ((64, 28, 28, 32), {}, True),
         ((None, 28, 28, 32), {}, True),
         ((256, 1024), {}, True),
+        ((None, None, None, 32), {}, True),
         ((60, 100), {}, False),  # too small
+        ((None, 100), {}, False),  # too small in batches of the usual size
+        ((64, 28, 28, 30), {}, False),  # the kernel takes four channels at once
         ((64, 32, 28, 28), {"axis": 1}, False),  # the kernel wants the channels last
-        ((64, 28, 28, 32), {"training": False}, True),
-        ((128, 14, 14, 64), {"training": False}, False),  # many channels: plain inference is as fast
+        ((64, 28, 28, 16), {"training": False}, True),
+        ((64, 14, 14, 8), {"training": False}, False),
+        ((64, 28, 28, 32), {"training": False}, False),  # many channels: plain inference is as fast
         ((256, 1024), {"training": False}, False),
         ((64, 28, 28, 32), {"jit": True}, False),  # XLA takes the kernel apart
     ],
@@ -45,6 +49,13 @@ def traced(shape, jit, axis=-1, **call):
 def test_kernel_is_used_where_it_was_measured_to_be_faster(shape, options, fused):
     found = traced(shape, **{"jit": False, "training": True, **options})
     assert ("FusedBatchNormV3" in found) == fused
+
+
+@pytest.mark.parametrize(("threads", "fused"), [(1, True), (2, False), (0, False)])  # 0: as many as there are
+def test_on_one_thread_the_kernel_pays_for_smaller_batches(threads, fused, monkeypatch):
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
+    assert kernels.prefers_fused(tf.zeros((60, 8, 8, 8)), (0, 1, 2), training=True) == fused
+    assert kernels.prefers_fused(tf.zeros((128, 8, 8, 8)), (0, 1, 2), training=False) == fused
 
 
 def test_xla_is_seen_from_loops_and_nested_functions():
