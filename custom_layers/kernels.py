@@ -14,14 +14,12 @@ from tensorflow.python.ops import control_flow_util
 from custom_layers import equations
 from custom_layers.equations import Moments
 
-# Measured on two cores, float32: elsewhere the plain operations are as fast or faster. Elements on one thread, and on
-# several, which oneDNN takes 0.1 to 0.2 ms to start; in inference only few channels pay.
+# Measured on two cores, float32: elsewhere the plain operations are as fast or faster. Fewest elements for the kernel
+# on one thread, and on several, which oneDNN takes 0.1 to 0.2 ms to start:
 FEW_CHANNELS = 16
-FEWEST_ELEMENTS = {
-    "training, few channels": (12_000, 80_000),
-    "training, many": (32_000, 100_000),
-    "inference": (50_000, 200_000),
-}
+TRAINING_FEW_CHANNELS = (12_000, 80_000)
+TRAINING_MANY_CHANNELS = (32_000, 100_000)
+INFERENCE_FEW_CHANNELS = (50_000, 200_000)
 CHANNELS_AT_ONCE = 4  # with a remainder the kernel takes up to three times as long as the plain operations
 ASSUMED_BATCH = 32  # where it is unknown, as under `fit`, whose default this is
 LONGEST_RUN = 8  # rows of channels, of which the kernel takes many more short ones than long ones a second
@@ -33,13 +31,19 @@ def prefers_fused(x: tf.Tensor, axes: tuple[int, ...], training: bool) -> bool:
     channels = x.shape[len(axes) :].num_elements()
     if x.dtype != tf.float32 or axes != tuple(range(len(axes))) or not axes or not channels or in_xla():
         return False
-    few = channels <= FEW_CHANNELS
-    if channels % CHANNELS_AT_ONCE or not (training or few):
-        return False
-    several = tf.config.threading.get_intra_op_parallelism_threads() != 1
-    fewest = FEWEST_ELEMENTS["inference" if not training else "training, few channels" if few else "training, many"]
-    rows, example = x.shape[0], x.shape[1:].num_elements()
-    return example is None or (ASSUMED_BATCH if rows is None else rows) * example >= fewest[several]
+    match training, channels <= FEW_CHANNELS:
+        case True, True:
+            one_thread, several = TRAINING_FEW_CHANNELS
+        case True, False:
+            one_thread, several = TRAINING_MANY_CHANNELS
+        case False, True:
+            one_thread, several = INFERENCE_FEW_CHANNELS
+        case _:
+            return False
+    fewest = one_thread if tf.config.threading.get_intra_op_parallelism_threads() == 1 else several
+    rows, example = x.shape[0], x.shape[1:].num_elements()  # an example of unknown size counts as large
+    large = example is None or (ASSUMED_BATCH if rows is None else rows) * example >= fewest
+    return large and channels % CHANNELS_AT_ONCE == 0
 
 
 def in_xla() -> bool:

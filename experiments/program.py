@@ -195,7 +195,7 @@ class Program:
         return self.probes.measure(x, labels, tf.convert_to_tensor(self.optimizer.learning_rate))
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)  # as many as are loaded
 def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
     """Features and labels in memory once, however many programs use them."""
     return tf.constant(dataset.features), tf.constant(dataset.labels)

@@ -8,7 +8,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from experiments.claims import PartResult, judge
+from experiments.claims import FEWEST_SEEDS, PartResult, judge
 from experiments.config import Experiment, PartConfig
 from experiments.summary import ArmSummary, summarize, target_of
 from experiments.wording import comparison_words, effect_or_reason, plain_number
@@ -54,17 +54,24 @@ def speed_up_sentence(part: PartResult) -> str:
     interval = f"95 % interval {plain_number(_round(part.low))} to {plain_number(_round(part.high))}, {seeds} seeds"
     if math.isinf(part.estimate):
         alone = sum(math.isinf(effect) for effect in part.effects.values())
-        return f"In {alone} of {seeds} seeds {treatment} reached the target and {baseline} did not."
+        return f"In {alone} of {seeds} seeds {treatment} reached the target and {baseline} did not.{_caveat(part)}"
     if part.estimate == 0:
         alone = sum(effect == 0 for effect in part.effects.values())
-        return f"In {alone} of {seeds} seeds {baseline} reached the target and {treatment} did not."
+        return f"In {alone} of {seeds} seeds {baseline} reached the target and {treatment} did not.{_caveat(part)}"
     if part.estimate == 1 and part.baseline_median == part.treatment_median == math.inf:
         return f"At the median over seeds neither {treatment} nor {baseline} reached the target (ratio: {interval})."
     if part.estimate == 1:
         return f"{treatment} took as many steps as {baseline} to the same accuracy (ratio: {interval})."
     word, factor = ("fewer", part.estimate) if part.estimate > 1 else ("more", 1 / part.estimate)
-    chance = " Chance may have made the difference: the interval includes 1." if part.low <= 1 <= part.high else ""
-    return f"{treatment} took {_round(factor):g} times {word} steps than {baseline} (ratio: {interval}).{chance}"
+    return f"{treatment} took {_round(factor):g} times {word} steps than {baseline} (ratio: {interval}).{_caveat(part)}"
+
+
+def _caveat(part: PartResult) -> str:
+    if len(part.effects) < FEWEST_SEEDS:
+        return f" Chance may have made the difference: a verdict takes {FEWEST_SEEDS} seeds."
+    if part.low <= 1 <= part.high:
+        return " Chance may have made the difference: the interval of the ratio includes 1."
+    return ""
 
 
 def _is_speed_up(part: PartConfig) -> bool:
@@ -83,7 +90,7 @@ def _caption(rows: list[ArmSummary]) -> str:
     best = "each arm at its best learning rate; " if any(row.best_rate is not None for row in rows) else ""
     lines = [f"{best}median over {seeds} seeds, quartiles in brackets"]
     if any(row.diverged and row.runs > row.seeds for row in rows):
-        lines.append("diverged: of all runs of an arm, those at other rates and on tuning seeds included")
+        lines.append("diverged: of all runs of an arm, whatever their rate and seed")
     if any(row.at_edge for row in rows):
         lines.append("* at the edge of the rates tried: a better one may lie outside")
     return "\n".join(lines)

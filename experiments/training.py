@@ -56,6 +56,8 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
 
     Raises Diverged, after all that could still be measured; DatasetError when the data cannot fill the request.
     """
+    if config.steps and not program.stretches:
+        raise ValueError(f"steps: must be 0, as the program was compiled for runs of none, got {config.steps}")
     split = split_dataset(program.dataset, config.dataset, config.seed)
     order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
@@ -68,12 +70,12 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             seconds += stretch.seconds
             first_loss = stretch.losses[0] if number == 1 else first_loss
             good = np.isfinite(stretch.losses) & (stretch.losses <= DIVERGED * first_loss)
-            steps = int(np.argmin([*good, False]))  # up to the first that shows divergence
+            sound = int(np.argmin(np.append(good, False)))  # up to the first that shows divergence
             if "step_loss" in config.probes:
                 pace = stretch.seconds / config.evaluate_every
-                yield from _step_losses(stretch.losses[:steps], step - config.evaluate_every, before, pace)
-            if steps < config.evaluate_every:
-                raise Diverged(step - config.evaluate_every + steps + 1)
+                yield from _step_losses(stretch.losses[:sound], step - config.evaluate_every, before, pace)
+            if sound < config.evaluate_every:
+                raise Diverged(step - config.evaluate_every + sound + 1)
             metrics["loss/train"] = float(stretch.losses.mean())
         metrics |= means_of_parts(parts, *stretch.seen)
         if not np.isfinite(metrics["loss/validation"]):

@@ -23,9 +23,9 @@ from experiments.workforce import SweepError
 if TYPE_CHECKING:
     from experiments.program import Program
 
-KEPT_PROGRAMS = (
-    32  # of 20 to 50 MB each; tuning leaves them to the evaluation, the arms of a timed comparison take turns
-)
+# Of 20 to 50 MB each: most of what tuning compiled is still there for the evaluation, and the arms of a timed
+# comparison can take turns.
+KEPT_PROGRAMS = 32
 _one_at_a_time = threading.Lock()  # a program holds the variables of the run it trains
 _programs: dict[str, Program] = {}
 

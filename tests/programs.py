@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,15 +22,15 @@ def run_config(model: Mapping[str, Any] | None = None, **fields: Any) -> RunConf
     )
 
 
-@functools.cache
-def program_of(key: str, config: RunConfig) -> Program:
-    assert key == config.program_key()
-    return Program(config, DIGITS)
+_programs: dict[str, Program] = {}
 
 
 def program(config: RunConfig) -> Program:
     """A program shared by the tests, as the runs of a sweep share it."""
-    return program_of(config.program_key(), config.model_copy(update={"seed": 0}))
+    key = config.program_key()
+    if key not in _programs:
+        _programs[key] = Program(config, DIGITS)
+    return _programs[key]
 
 
 def curves_of(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[int, float]]]:

@@ -33,10 +33,13 @@ def traced(shape, jit, axis=-1, **call):
         ((64, 28, 28, 32), {}, True),
         ((None, 28, 28, 32), {}, True),
         ((256, 1024), {}, True),
-        ((None, None, None, 32), {}, True),
+        ((None, 3200), {}, True),  # 100,000 elements where there are 32 examples
+        ((None, 3000), {}, False),
+        ((None, None, None, 32), {}, True),  # who does not say how large images are has large ones
         ((60, 100), {}, False),  # too small
-        ((None, 100), {}, False),  # too small in batches of the usual size
+        ((64, 28, 28, 20), {}, True),
         ((64, 28, 28, 30), {}, False),  # the kernel takes four channels at once
+        ((64, 28, 28, 33), {}, False),
         ((64, 32, 28, 28), {"axis": 1}, False),  # the kernel wants the channels last
         ((64, 28, 28, 16), {"training": False}, True),
         ((64, 14, 14, 8), {"training": False}, False),
@@ -55,6 +58,7 @@ def test_kernel_is_used_where_it_was_measured_to_be_faster(shape, options, fused
 def test_on_one_thread_the_kernel_pays_for_smaller_batches(threads, fused, monkeypatch):
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
     assert kernels.prefers_fused(tf.zeros((60, 8, 8, 8)), (0, 1, 2), training=True) == fused
+    assert kernels.prefers_fused(tf.zeros((300, 128)), (0,), training=True) == fused
     assert kernels.prefers_fused(tf.zeros((128, 8, 8, 8)), (0, 1, 2), training=False) == fused
 
 

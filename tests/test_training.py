@@ -106,7 +106,7 @@ def test_evaluations_are_before_the_first_step_and_after_every_so_many():
 def test_no_steps_give_one_evaluation_and_compile_no_training(timed: bool, monkeypatch: pytest.MonkeyPatch):
     longer = curves_of(run_config(probes=["gradients"]))
     monkeypatch.setattr(Program, "_take_steps", None)
-    curves = curves_of(run_config(steps=0, probes=["gradients"], timed=timed))
+    curves = curves_of(run_config(steps=0, probes=["gradients"], timed=timed), fresh=True)
     assert {step for curve in curves.values() for step, _ in curve} == {0}
     assert "accuracy/test" in curves
     assert "loss/train" not in curves
@@ -165,13 +165,19 @@ def test_curves_are_the_same_after_other_runs_and_in_a_fresh_program(variant: st
         seed=2,
         xla=xla,
     )
-    assert one.program_key() == other.program_key()
+    assert program(one) is program(other)
     alone = curves_of(one)
     between = curves_of(other)
     assert curves_of(one) == alone
     assert between != alone
     if not xla:  # which takes seconds to compile
         assert curves_of(one, fresh=True) == alone
+
+
+def test_a_program_for_no_steps_refuses_to_train():
+    config = run_config(steps=0)
+    with pytest.raises(ValueError, match="steps: must be 0, as the program was compiled for runs of none, got 20"):
+        list(train(program(config), config.model_copy(update={"steps": 20})))
 
 
 @pytest.mark.parametrize("field", ["seed", "optimizer.learning_rate"])
@@ -181,6 +187,7 @@ def test_what_a_program_is_given_matters(field: str):
         other = config.model_copy(update={"seed": 1})
     else:
         other = config.model_copy(update={"optimizer": OptimizerConfig(learning_rate=0.2)})
+    assert program(config) is program(other)
     assert curves_of(config)["loss/train"] != curves_of(other)["loss/train"]
 
 
