@@ -175,8 +175,12 @@ def provenance_of(folder: Path, studies: Sequence[Study]) -> dict[str, Any]:
 
 
 def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
-    """Return on what the runs of a tier were made, and how many seconds all of them took together."""
-    runs, seconds = 0, 0.0
+    """Return on what the runs of a tier were made, and how many seconds all of them took together.
+
+    A training that several claims share is several runs, but counts once.
+    """
+    runs = 0
+    seconds: dict[str, float] = {}
     about: dict[str, Any] = {}
     commits = set()
     for study in studies:
@@ -184,13 +188,14 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
             record = storage.read_provenance(place.experiment, place.run)
             if record is not None:
                 runs += 1
-                seconds += record.get("wall_seconds", 0.0)
+                seconds[place.run.config.digest()] = record.get("wall_seconds", 0.0)
                 commits.add(f"{record.get('git_commit') or 'unknown'}{' (changed)' if record.get('git_dirty') else ''}")
                 about = record
     if not runs:
         return {}
     kept = {name: about[name] for name in ABOUT if name in about}
-    return {"runs": runs, "training_seconds": round(seconds), "git_commits": ", ".join(sorted(commits)), **kept}
+    spent = {"trainings": len(seconds), "training_seconds": round(sum(seconds.values()))}
+    return {"runs": runs, **spent, "git_commits": ", ".join(sorted(commits)), **kept}
 
 
 def _is_over_all(config: ExperimentConfig) -> bool:

@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import reproduction
+from experiments import reproduction, storage
 from experiments.claims import ClaimResult
 from experiments.conduct import Study
+from experiments.loading import load_experiment
 from experiments.report import replace_between_markers, verdict_table_markdown
-from experiments.storage import StorageError
+from experiments.storage import Record, StorageError
 from experiments.tiers import README_TIER, Tier, load_claims
 from experiments.yaml_source import ConfigError
 
@@ -135,3 +136,15 @@ def test_a_claim_judged_alone_is_adjusted_for_the_whole_tier() -> None:
     parts = sorted(alone.parts, key=lambda part: part.p)
     assert len(parts) < family
     assert parts[0].p_adjusted == pytest.approx(family * parts[0].p)
+
+
+def test_a_training_that_claims_share_is_counted_once(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("title: t\narms: {bn: {model.norm.kind: custom}}\nseeds: 2\n")
+    (tmp_path / "more.yaml").write_text("title: t\narms: {other: {model.norm.kind: custom}}\nseeds: 3\n")
+    studies = [Study(load_experiment(tmp_path / f"{name}.yaml"), tmp_path / name) for name in ("few", "more")]
+    for study in studies:
+        for place in study.evaluation():
+            about = {"wall_seconds": 10.0 + place.run.config.seed, "git_commit": "abc", "threads": 1}
+            storage.write_run(place.experiment, place.run, Record(place.run.config, "finished", {}, provenance=about))
+    found = reproduction.gather_provenance(studies)
+    assert found == {"runs": 5, "trainings": 3, "training_seconds": 33, "git_commits": "abc", "threads": 1}
