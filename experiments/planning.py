@@ -114,6 +114,11 @@ def cut_into_pieces(tasks: list[Task], workers: int) -> list[list[Task]]:
     return sorted(pieces, key=lambda piece: -sum(relative_cost(task.config) for task in piece))
 
 
+def programs_of(piece: list[Task]) -> set[str]:
+    """Return what has to be compiled for a piece."""
+    return {task.config.program_key() for task in piece}
+
+
 def relative_cost(config: RunConfig) -> float:
     """Estimate the work of a run, in multiply-adds of its hidden layers and a fixed cost a step; only ratios count."""
     widths = config.model.layers * config.model.depth

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import storage
-from experiments.planning import Place, SweepPlan, Task, cut_into_pieces
+from experiments.planning import Place, SweepPlan, Task, cut_into_pieces, programs_of
 from experiments.provenance import machine_provenance
 from experiments.storage import Record
 from experiments.tensorboard import write_run_events
@@ -98,7 +98,7 @@ def _see_through(
     losses = 0
     while tasks:
         try:
-            workforce.do(work, cut(tasks))
+            workforce.do(work, cut(tasks), programs_of)
             return
         except WorkerLostError as error:
             left = [task for task in tasks if not _is_settled(task)]

@@ -15,8 +15,8 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from dataclasses import dataclass
 from multiprocessing import resource_tracker as tracker_of_multiprocessing
 from pathlib import Path
@@ -34,6 +34,8 @@ THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"
 
 Piece = TypeVar("Piece")
 
+_compiled: dict[int, set[str]] = {}  # by this command's worker processes
+
 
 class SweepError(Exception):
     """A sweep that cannot start or go on; the message says what to do. Finished runs are kept."""
@@ -45,13 +47,14 @@ class WorkerLostError(Exception):
 
 @dataclass(frozen=True)
 class Workforce:
-    """`size` workers, and `do(work, pieces)` that has them work on all pieces, first come, first served.
+    """`size` workers, and `do(work, pieces, programs_of)` that has them work on all pieces.
 
-    `do` raises what the work raises, and WorkerLostError where a worker was lost for good.
+    programs_of: what a piece needs compiled, which a worker keeps for the next. `do` raises what the work raises, and
+    WorkerLostError where a worker was lost for good.
     """
 
     size: int
-    do: Callable[[Callable[[Any], None], Sequence[Any]], None]
+    do: Callable[[Callable[[Any], None], Sequence[Any], Callable[[Any], Set[str]]], None]
 
 
 @contextlib.contextmanager
@@ -71,31 +74,63 @@ def local_workers(count: int, threads: int) -> Iterator[Workforce]:
         initargs=(os.getpid(),),
     )
     try:
-        yield Workforce(count, functools.partial(_do_locally, start))
+        yield Workforce(count, functools.partial(_do_locally, start, count))
     except BaseException:
         with _interrupts_held_back():
             start().shutdown(wait=False, kill_workers=True)
         raise
 
 
-def _do_locally(start: Callable[[], Any], work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+def _do_locally(
+    start: Callable[[], Any],
+    count: int,
+    work: Callable[[Piece], None],
+    pieces: Sequence[Piece],
+    programs_of: Callable[[Piece], Set[str]],
+) -> None:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # Straight to loky: a single job joblib would do in this very process, slow to hear Ctrl-C.
     _start_trackers()
-    try:
+    left = [(piece, programs_of(piece)) for piece in pieces]
+    underway: dict[Future[int], Set[str]] = {}
+
+    def give(worker: int | None = None) -> None:
+        """Hand out a piece. There are never more than workers: the one that is free takes it."""
+        piece, programs = left.pop(_choice(worker, [needed for _, needed in left], underway.values()))
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
-            executor = start()
-            futures = [executor.submit(work, piece) for piece in pieces]
+            underway[start().submit(_do_and_sign, work, piece)] = programs
+
+    try:
+        while left and len(underway) < count:
+            give()
         # A worker that has grown too large is replaced, which is nobody else's concern.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
-        waiting = set(futures)
-        while waiting:  # looking up now and then: a signal that another thread was given does not wake this one
-            done, waiting = wait(waiting, timeout=LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
+        while underway:  # looking up now and then: a signal that another thread was given does not wake this one
+            done, _ = wait(underway, timeout=LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
-                future.result()
+                worker = future.result()
+                _compiled.setdefault(worker, set()).update(underway.pop(future))
+                if left:
+                    give(worker)
     except BrokenProcessPool as error:
         raise WorkerLostError from error
+
+
+def _do_and_sign(work: Callable[[Piece], None], piece: Piece) -> int:
+    work(piece)
+    return os.getpid()
+
+
+def _choice(worker: int | None, needs: Sequence[Set[str]], underway: Iterable[Set[str]]) -> int:
+    """Which of the pieces, by the programs they need, a free worker is given; None: one that is not known yet.
+
+    The first for which it has compiled something; else the first for which no other worker has; else the first.
+    """
+    own = _compiled.get(worker, set()) if worker is not None else set()
+    others = set().union(*underway, *(programs for other, programs in _compiled.items() if other != worker))
+    ranks = [0 if needed & own else 1 if not needed & others else 2 for needed in needs]
+    return ranks.index(min(ranks))
 
 
 def _start_trackers() -> None:
@@ -208,7 +243,13 @@ def _holders(folders: list[Path]) -> list[str | None]:
     return [storage.holder(folder) for folder in folders]
 
 
-def _do_on_cluster(client: Any, address: str, work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+def _do_on_cluster(
+    client: Any,
+    address: str,
+    work: Callable[[Piece], None],
+    pieces: Sequence[Piece],
+    programs_of: Callable[[Piece], Set[str]],  # noqa: ARG001  Dask chooses who works
+) -> None:
     import distributed
 
     # Straight to Dask: joblib's Dask backend does not return when a piece has lost its worker too often.

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -250,9 +252,10 @@ def test_after_a_loss_the_rest_is_done_and_losses_without_progress_end_it(tmp_pa
     places = [place(tmp_path, seed=seed) for seed in range(3)]
     handed_out: list[list[int]] = []
 
-    def one_run_then_lost(_: object, pieces: list[list[Task]]) -> None:
+    def one_run_then_lost(_: object, pieces: list[list[Task]], programs: Callable[[list[Task]], set[str]]) -> None:
         tasks = [task for piece in pieces for task in piece]
         handed_out.append([task.config.seed for task in tasks])
+        assert programs(tasks) == {tasks[0].config.program_key()}
         if tasks[0].config.seed < 2:
             write(tasks[0].places[0])
         raise WorkerLostError
@@ -263,6 +266,38 @@ def test_after_a_loss_the_rest_is_done_and_losses_without_progress_end_it(tmp_pa
     assert handed_out == [[0, 1, 2], [1, 2], [2], [2]]
     write(places[2])
     sweep._see_through(crew, lambda _: None, lambda left: [left], [])
+
+
+def test_a_free_worker_is_given_what_it_has_compiled_for_else_what_no_other_has(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(workforce, "_compiled", {1: {"a", "b"}, 2: {"c"}})
+
+    def choice(worker: int | None, *needs: set[str], underway: tuple[set[str], ...] = ()) -> int:
+        return workforce._choice(worker, needs, underway)
+
+    assert choice(1, {"c"}, {"d"}, {"b"}) == 2
+    assert choice(2, {"a"}, {"d"}, {"b"}) == 1
+    assert choice(2, {"a"}, {"d"}, {"e"}, underway=({"d"},)) == 2
+    assert choice(2, {"a"}, {"b"}) == 0
+    assert choice(None, {"a"}, {"d"}) == 1  # before it is known who will take it
+    assert choice(3, {"c", "d"}, {"d"}) == 1
+
+
+def test_every_piece_is_done_once_and_by_a_worker_that_has_its_program(monkeypatch: pytest.MonkeyPatch):
+    workers = ThreadPoolExecutor(2)  # threads for processes
+    monkeypatch.setattr(workforce, "_compiled", {})
+    monkeypatch.setattr(workforce, "_start_trackers", lambda: None)
+    monkeypatch.setattr("os.getpid", threading.get_ident)
+    done: list[tuple[str, int]] = []
+
+    def work(piece: str) -> None:
+        time.sleep(0.2 if piece < "b" else 0.3)  # so that never two end together
+        done.append((piece, threading.get_ident()))
+
+    pieces = ["a1", "a2", "b1", "b2", "a3"]
+    workforce._do_locally(lambda: workers, 2, work, pieces, lambda piece: {piece[0]})
+    assert sorted(piece for piece, _ in done) == sorted(pieces)
+    by_program = [{worker for piece, worker in done if piece[0] == program} for program in "ab"]
+    assert [len(workers) for workers in by_program] == [1, 1]
 
 
 def test_a_folder_is_held_by_one_sweep_and_let_go_at_its_end(tmp_path: Path):
