@@ -99,9 +99,11 @@ def _do_locally(
         """Hand out a piece. There are never more than workers: the one that is free takes it."""
         piece, programs = left.pop(_choice(worker, [needed for _, needed in left], underway.values()))
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
-            underway[start().submit(_do_and_sign, work, piece)] = programs
+            underway[executor.submit(_do_and_sign, work, piece)] = programs
 
     try:
+        with _interrupts_held_back():
+            executor = start()  # once: a broken one is to be noticed, not replaced
         while left and len(underway) < count:
             give()
         # A worker that has grown too large is replaced, which is nobody else's concern.
