@@ -38,6 +38,7 @@ MARKERS: dict[Verdict, str] = {"supported": "o", "refuted": "X", "inconclusive":
 ORDER: tuple[Verdict, ...] = ("supported", "inconclusive", "refuted")
 RATIO = "× margin"
 LONGEST_LABEL, LONGEST_PART = 40, 26  # letters
+WIDEST_TITLES = 0.94  # together, of the figure's width
 EDGE = 10.0  # the overview's ratio axis ends a decade from the margin
 
 
@@ -107,8 +108,11 @@ def _draw_part(axes: Axes, part: PartResult) -> None:
     axes.grid(visible=False, axis="y")
     title = verdict_words(part.verdict) + (f": {config.name}" if config.name else "")
     aside = "" if config.decides else " (shown beside the verdict)"
-    axes.set_title(title + aside, loc="left", fontweight="bold", fontsize=9)
-    axes.set_title(f"{format_effect(part, explained=True)}, margin {format_margin(config)}", loc="right", fontsize=9)
+    left = axes.set_title(title + aside, loc="left", fontweight="bold", fontsize=9)
+    effect = f"{format_effect(part, explained=True)}, margin {format_margin(config)}"
+    right = axes.set_title(effect, loc="right", fontsize=9)
+    if sum(words.get_window_extent().width for words in (left, right)) > WIDEST_TITLES * axes.figure.bbox.width:
+        left.set_text(f"{title}\n{aside.strip()}")  # the first line for itself
     unit = unit_words(config)
     axes.set_xlabel(comparison_words(config) + (f" ({unit})" if unit else ""), fontsize=9)
 

@@ -162,6 +162,18 @@ def test_a_part_without_effects_says_so() -> None:
     assert "no effect to draw" in texts(effect_figure(claim("missing", empty, SUPPORTED)))
 
 
+def test_what_is_drawn_and_what_came_out_never_run_into_each_other():
+    lines = set()
+    for letters in range(10, 100, 2):
+        figure = effect_figure(claim("x", part([1.0, 1.1], 1.0, 1.1, "refuted", name="n" * letters)))
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        left, right = axes._left_title, axes._right_title
+        lines.add(left.get_text().count("\n"))
+        assert "\n" in left.get_text() or left.get_window_extent().x1 < right.get_window_extent().x0
+    assert lines == {0, 1}
+
+
 def test_the_bar_of_a_plain_bound_is_called_the_range() -> None:
     bound = dataclasses.replace(SUPPORTED, p=None, p_adjusted=None)
     assert "worst seed and range" in texts(effect_figure(claim("exact", bound)))
