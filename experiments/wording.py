@@ -98,11 +98,11 @@ def comparison_words(part: PartConfig) -> str:
     first, second = (treatment, baseline) if part.over == "baseline" else (baseline, treatment)
     match part.effect:
         case "ratio":
-            arms = f"{first} / {second}"
+            arms = f"{_term(first)} / {_term(second)}"
         case "difference":
-            arms = f"{first} − {second}"
+            arms = f"{first} − {_term(second)}"
         case "largest_difference":
-            arms = f"largest |{first} − {second}|"
+            arms = f"largest |{first} − {_term(second)}|"
         case "level":
             arms = treatment
     return f"{measure_words(part)}, {arms}"
@@ -174,6 +174,10 @@ def _arms(arms: str | Mapping[str, float]) -> str:
     if isinstance(arms, str):
         return arms
     return " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in arms.items())
+
+
+def _term(arms: str) -> str:
+    return f"({arms})" if " + " in arms else arms
 
 
 def _numeral(value: float, part: PartConfig) -> str:

@@ -185,6 +185,7 @@ def test_a_margin_reads_with_its_sign_and_unit(changes: dict[str, object], expec
         (LEVEL, "final value, custom_bn"),
         ({"measure": "drift", "per_seed": "slope", "axis": "model.depth"}, "slope of drift with model.depth, "),
         (POINTS | {"baseline": {"a": 0.5, "b": 0.5}, "over": "treatment"}, "final value, 0.5 a + 0.5 b − custom_bn"),
+        (POINTS | {"baseline": {"a": 0.5, "b": 0.5}, "over": "baseline"}, "final value, custom_bn − (0.5 a + 0.5 b)"),
         (
             {"measure": "first_values", "effect": "largest_difference", "over": "baseline"},
             "first values, largest |custom_bn − no_bn|",
