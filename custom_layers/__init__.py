@@ -2,6 +2,6 @@
 
 from custom_layers.batch_normalization import BatchNormalization
 from custom_layers.noisy_batch_normalization import NoisyBatchNormalization
-from custom_layers.population_statistics import recompute_statistics
+from custom_layers.population_statistics import batch_statistics, recompute_statistics
 
-__all__ = ["BatchNormalization", "NoisyBatchNormalization", "recompute_statistics"]
+__all__ = ["BatchNormalization", "NoisyBatchNormalization", "batch_statistics", "recompute_statistics"]

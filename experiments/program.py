@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from custom_layers import batch_statistics
 from experiments.config import OptimizerConfig, RunConfig
 from experiments.datasets import Dataset, DatasetError, Split, split_dataset
 from experiments.evaluation import evaluated_parts, in_rows
@@ -108,6 +109,12 @@ class Program:
         """Take the steps from one evaluation to the next, on batches (steps, batch); return their losses."""
         losses: np.ndarray = self._steps(tf.constant(order)).numpy()
         return losses
+
+    @functools.cached_property
+    def batch_statistics(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """What `recompute_statistics` asks of a batch."""
+        compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(batch_statistics(self.network))
+        return compiled
 
     @functools.cached_property
     def _steps(self) -> Callable[[tf.Tensor], tf.Tensor]:

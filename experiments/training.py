@@ -137,7 +137,8 @@ def _after_training(program: Program, probes: tuple[Probe, ...], split: Split) -
         variables = program.network.non_trainable_variables
         moving = [v.numpy() for v in variables]
         rows = in_rows(split.train[:MOST_RECOMPUTED])
-        recompute_statistics(program.network, [program.examples(row[row >= 0])[0] for row in rows])
+        inputs = [program.examples(row[row >= 0])[0] for row in rows]
+        recompute_statistics(program.network, inputs, program.batch_statistics)
         metrics["accuracy/test_recomputed"] = means_of_parts({"": split.test}, *program.evaluate(test))["accuracy/"]
         for variable, value in zip(variables, moving, strict=True):
             variable.assign(value)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from custom_layers import BatchNormalization, NoisyBatchNormalization, recompute_statistics
+from custom_layers import BatchNormalization, NoisyBatchNormalization, batch_statistics, recompute_statistics
 
 
 def data(rows=20):
@@ -48,6 +48,28 @@ def test_datasets_with_targets_will_do_and_frozen_layers_stay():
     layer.trainable = False
     recompute_statistics(model, [x + 1])
     np.testing.assert_allclose(layer.moving_mean, x.mean(0), rtol=1e-5)
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_pass_over_a_batch_may_be_compiled_and_used_again_under_other_weights(jit_compile):
+    layers = [keras.Input((4,)), BatchNormalization(), keras.layers.Dense(2), BatchNormalization()]
+    x, model, traces = data(), keras.Sequential(layers), []
+    statistics_of = batch_statistics(model)
+
+    @tf.function(jit_compile=jit_compile)
+    def compiled(inputs):
+        traces.append(inputs.shape)
+        return statistics_of(inputs)
+
+    for kernel in (2.0, -3.0):
+        model.layers[1].kernel.assign(tf.fill((4, 2), kernel))
+        recompute_statistics(model, [x, x], compiled)
+        found = [np.asarray(v) for v in model.non_trainable_variables]
+        recompute_statistics(model, [x, x])
+        for ours, expected in zip(found, model.non_trainable_variables, strict=True):
+            np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+        assert not np.allclose(model.layers[-1].moving_mean, 0)
+    assert traces == [(20, 4)]
 
 
 def test_momentum_comes_back_after_an_error():
