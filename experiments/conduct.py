@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from experiments.storage import Curve
 from experiments.sweep import SweepError, SweepOptions, sweep
 from experiments.tensorboard import write_hparams_config
 from experiments.tuning import best_values, tuned_rates
+from experiments.workforce import spread
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Study:
 
     experiment: Experiment
     folder: Path
+    _tuned: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)  # once all is tuned
 
     def tuning(self) -> list[Place]:
         """Return the runs on tuning seeds."""
@@ -34,10 +36,17 @@ class Study:
 
     def evaluation(self) -> list[Place]:
         """Return the runs on evaluation seeds; those at tuned values only once their tuning runs are done."""
-        tuning, best = self.experiment.config.tuning, {}
-        if tuning and tuning.evaluate == "best":
-            best = best_values(tuned_rates(self.table(self.experiment.tuning_runs()), self.experiment.config))
+        tuning = self.experiment.config.tuning
+        best = self._best_values() if tuning and tuning.evaluate == "best" else {}
         return [Place(self.folder, run) for run in self.experiment.evaluation_runs(best)]
+
+    def _best_values(self) -> dict[Any, Any]:
+        if self._tuned:
+            return self._tuned
+        best = best_values(tuned_rates(self.table(self.experiment.tuning_runs()), self.experiment.config))
+        if not self.waits_for_tuning():
+            self._tuned.update(best)
+        return best
 
     def places(self) -> list[Place]:
         """Return all runs that are known so far."""
@@ -99,12 +108,11 @@ def conduct(
     on_start: called before each of the two stages with its plan and how many runs are still to be planned.
     only_tuning: stop before any evaluation seed is trained. Raises SweepError and StorageError; finished runs are kept.
     """
-    from experiments.overview import show_in_tensorboard  # draws figures, which planning has no need of
-
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(storage.locked(study.folder))
-        waiting = [study for study in studies if study.waits_for_tuning()]
+        # Timed runs, which have the machine to themselves, come last, and all at once.
+        waiting = [study for study in studies if study.waits_for_tuning() or study.experiment.timed]
         first = [place for study in studies for place in study.tuning()]
         if not only_tuning:
             first += [place for study in studies if study not in waiting for place in study.evaluation()]
@@ -116,17 +124,23 @@ def conduct(
             plan = plan_sweep((place for study in waiting for place in study.evaluation()), elsewhere=others)
             on_start(plan, 0)
             sweep(plan, options, on_progress)
-        tables: dict[str, Any] = {}
+        if only_tuning:
+            return {study.experiment.name: study.write_results() for study in studies}
         try:
-            for study in studies:
-                tables[study.experiment.name] = study.write_results()
-                if only_tuning:
-                    continue
-                write_hparams_config(study.folder, [place.run for place in study.places()])
-                show_in_tensorboard(study.experiment, study.folder, tables[study.experiment.name], study.curves)
+            tables = spread(_finish, studies, options.workers, options.threads)
+            return {study.experiment.name: table for study, table in zip(studies, tables, strict=True)}
         except OSError as error:
             raise SweepError(
                 f"all runs are finished, but their table and summaries could not be written: {error}; "
                 "once there is room, the same command goes on from there"
             ) from error
-        return tables
+
+
+def _finish(study: Study) -> pd.DataFrame:
+    """Write what is there to be seen of all runs of a study together, and return their table."""
+    from experiments.overview import show_in_tensorboard  # draws figures, which planning has no need of
+
+    table = study.write_results()
+    write_hparams_config(study.folder, [place.run for place in study.places()])
+    show_in_tensorboard(study.experiment, study.folder, table, study.curves)
+    return table

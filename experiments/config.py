@@ -244,20 +244,25 @@ class Experiment:
     def __init__(self, name: str, config: ExperimentConfig, cells: dict[tuple[str, tuple[Any, ...]], RunConfig]):
         self.name, self.config, self._cells = name, config, cells
 
+    @property
+    def timed(self) -> bool:
+        """Whether any of its runs are timed."""
+        return any(config.timed for config in self._cells.values())
+
     def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every arm with every combination of grid values."""
         for arm, values in self._cells:
             yield arm, dict(zip(self.config.grid, values, strict=True))
 
-    def run(self, arm: str, grid: Mapping[str, Any], seed: int) -> Run:
-        """Return the run of one cell with one seed."""
+    def run(self, arm: str, grid: Mapping[str, Any], seed: int, **changes: Any) -> Run:
+        """Return the run of one cell with one seed and, perhaps, other changes to its configuration."""
         config = self._cells[arm, tuple(grid[axis] for axis in self.config.grid)]
-        return Run.model_construct(arm=arm, grid=dict(grid), config=config.model_copy(update={"seed": seed}))
+        return Run.model_construct(arm=arm, grid=dict(grid), config=config.model_copy(update={"seed": seed, **changes}))
 
     def tuning_runs(self) -> list[Run]:
-        """Return the runs from which each arm's best value is picked; none without tuning."""
+        """Return the runs from which each arm's best value is picked, by accuracy: not timed. None without tuning."""
         seeds = self.config.tuning.seeds if self.config.tuning else ()
-        return [self.run(arm, grid, seed) for seed in seeds for arm, grid in self.cells()]
+        return [self.run(arm, grid, seed, timed=False) for seed in seeds for arm, grid in self.cells()]
 
     def evaluation_runs(self, best: Mapping[tuple[str, tuple[Any, ...]], Any]) -> list[Run]:
         """Return the runs that answer the question. `best`: (arm, values of tuning.per) → tuned value."""

@@ -25,6 +25,7 @@ from experiments.config import ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
 from experiments.figures import convergence_figure, inline_svg, rate_figure
 from experiments.storage import Curve
+from experiments.workforce import spread
 
 LEARNING_RATE = "optimizer.learning_rate"
 RATE_COLUMN = "final_validation_accuracy"
@@ -61,15 +62,19 @@ def render_report(
     tier: str,
     provenance: Mapping[str, Any],
     aa_check: AACheck | None,
+    workers: int = 1,
 ) -> str:
-    """Return report.html. evidence: claim id → what it rests on; a claim without any has only its verdict."""
+    """Return report.html, whose figures `workers` processes draw.
+
+    evidence: claim id → what it rests on; a claim without any has only its verdict.
+    """
     overview = _svg(verdict_overview(results), "overview", wording.headline(results)) if results else ""
     return _environment().get_template("report.html.jinja").render(
         results=results,
         headline=wording.headline(results),
         tier=tier,
         overview=overview,
-        sections=[_section(result, evidence.get(result.id)) for result in results],
+        sections=spread(_section, [(result, evidence.get(result.id)) for result in results], workers),
         aa_check=aa_check,
         provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
         words=wording,
@@ -134,7 +139,8 @@ def _environment() -> Environment:
     )
 
 
-def _section(result: ClaimResult, evidence: Evidence | None) -> dict[str, Any]:
+def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
+    result, evidence = found
     figures: list[tuple[str, Markup]] = []
 
     def add(caption: str, figure: Figure) -> None:

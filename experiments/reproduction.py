@@ -86,15 +86,19 @@ def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
 
 
 def write_report(
-    folder: Path, tier: str, studies: Sequence[Study], results: Mapping[str, Results], judged: Sequence[ClaimResult]
+    folder: Path,
+    tier: str,
+    studies: Sequence[Study],
+    results: Mapping[str, Results],
+    judged: Sequence[ClaimResult],
+    workers: int,
 ) -> Path:
     """Write `report.html` into a tier's folder and return its path; curves are shown where the runs are at hand."""
     shown = {
         s.experiment.name: evidence(s, results[s.experiment.name]) for s in studies if s.experiment.name in results
     }
-    page = render_report(
-        judged, shown, tier=tier, provenance=provenance_of(folder, studies), aa_check=aa_check(results)
-    )
+    about = provenance_of(folder, studies)
+    page = render_report(judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), workers=workers)
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 

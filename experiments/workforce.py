@@ -1,7 +1,7 @@
 """Who does the training, and what if a worker is lost?
 
 Worker processes of this machine, started fresh by loky (which joblib brings), or those of a Dask cluster. Either way
-pieces of work go out, nothing comes back but errors, and after a loss a piece starts again elsewhere.
+pieces of work go out, what they return comes back, and after a loss a piece starts again elsewhere.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ MOST_GROWTH = 2_000_000_000  # bytes of a worker's memory
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
 
 Piece = TypeVar("Piece")
+Result = TypeVar("Result")
 
 _compiled: dict[int, set[str]] = {}  # by this command's worker processes
 
@@ -47,14 +48,14 @@ class WorkerLostError(Exception):
 
 @dataclass(frozen=True)
 class Workforce:
-    """`size` workers, and `do(work, pieces, programs_of)` that has them work on all pieces.
+    """`size` workers, and `do(work, pieces, programs_of)` that has them work on all pieces and returns their results.
 
     programs_of: what a piece needs compiled, which a worker keeps for the next. `do` raises what the work raises, and
     WorkerLostError where a worker was lost for good.
     """
 
     size: int
-    do: Callable[[Callable[[Any], None], Sequence[Any], Callable[[Any], Set[str]]], None]
+    do: Callable[[Callable[[Any], Any], Sequence[Any], Callable[[Any], Set[str]]], list[Any]]
 
 
 @contextlib.contextmanager
@@ -84,22 +85,24 @@ def local_workers(count: int, threads: int) -> Iterator[Workforce]:
 def _do_locally(
     start: Callable[[], Any],
     count: int,
-    work: Callable[[Piece], None],
+    work: Callable[[Piece], Result],
     pieces: Sequence[Piece],
     programs_of: Callable[[Piece], Set[str]],
-) -> None:
+) -> list[Result]:
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     # Straight to loky: a single job joblib would do in this very process, slow to hear Ctrl-C.
     _start_trackers()
-    left = [(piece, programs_of(piece)) for piece in pieces]
-    underway: dict[Future[int], Set[str]] = {}
+    left = [(place, programs_of(piece)) for place, piece in enumerate(pieces)]
+    underway: dict[Future[tuple[Result, int]], tuple[int, Set[str]]] = {}
+    results: dict[int, Result] = {}
 
     def give(worker: int | None = None) -> None:
         """Hand out a piece. There are never more than workers: the one that is free takes it."""
-        piece, programs = left.pop(_choice(worker, [needed for _, needed in left], underway.values()))
+        busy_with = [programs for _, programs in underway.values()]
+        place, programs = left.pop(_choice(worker, [needed for _, needed in left], busy_with))
         with _interrupts_held_back():  # Ctrl-C is the parent's business: its workers are born deaf to it
-            underway[executor.submit(_do_and_sign, work, piece)] = programs
+            underway[executor.submit(_do_and_sign, work, pieces[place])] = place, programs
 
     try:
         with _interrupts_held_back():
@@ -111,17 +114,19 @@ def _do_locally(
         while underway:  # looking up now and then: a signal that another thread was given does not wake this one
             done, _ = wait(underway, timeout=LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
-                worker = future.result()
-                _compiled.setdefault(worker, set()).update(underway.pop(future))
+                result, worker = future.result()
+                place, programs = underway.pop(future)
+                results[place] = result
+                _compiled.setdefault(worker, set()).update(programs)
                 if left:
                     give(worker)
     except BrokenProcessPool as error:
         raise WorkerLostError from error
+    return [results[place] for place in range(len(pieces))]
 
 
-def _do_and_sign(work: Callable[[Piece], None], piece: Piece) -> int:
-    work(piece)
-    return os.getpid()
+def _do_and_sign(work: Callable[[Piece], Result], piece: Piece) -> tuple[Result, int]:
+    return work(piece), os.getpid()
 
 
 def _choice(worker: int | None, needs: Sequence[Set[str]], underway: Iterable[Set[str]]) -> int:
@@ -133,6 +138,20 @@ def _choice(worker: int | None, needs: Sequence[Set[str]], underway: Iterable[Se
     others = set().union(*underway, *(programs for other, programs in _compiled.items() if other != worker))
     ranks = [0 if needed & own else 1 if not needed & others else 2 for needed in needs]
     return ranks.index(min(ranks))
+
+
+def spread(work: Callable[[Piece], Result], pieces: Sequence[Piece], workers: int, threads: int = 1) -> list[Result]:
+    """Return the results of `work` on each of the pieces, which `workers` processes of this machine share.
+
+    One piece, or all pieces for one worker, are done in this process. Raises what the work raises.
+    """
+    if min(workers, len(pieces)) < 2:
+        return list(map(work, pieces))
+    with local_workers(workers, threads) as workforce:
+        try:
+            return workforce.do(work, pieces, lambda _: frozenset())
+        except WorkerLostError as error:
+            raise SweepError("a worker process was killed; give the same command again with fewer --workers") from error
 
 
 def _start_trackers() -> None:
@@ -248,10 +267,10 @@ def _holders(folders: list[Path]) -> list[str | None]:
 def _do_on_cluster(
     client: Any,
     address: str,
-    work: Callable[[Piece], None],
+    work: Callable[[Piece], Result],
     pieces: Sequence[Piece],
     programs_of: Callable[[Piece], Set[str]],  # noqa: ARG001  Dask chooses who works
-) -> None:
+) -> list[Result]:
     import distributed
 
     # Straight to Dask: joblib's Dask backend does not return when a piece has lost its worker too often.
@@ -259,6 +278,7 @@ def _do_on_cluster(
     try:
         for future in distributed.as_completed(futures, loop=client.loop):
             future.result()
+        return [future.result() for future in futures]
     except distributed.KilledWorker as error:
         raise WorkerLostError from error
     except (CancelledError, OSError, TimeoutError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def report(
         finished = reproduction.read_tables(studies)
         judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
         print_verdicts(Console(highlight=False), judged)
-        written = reproduction.write_report(folder, tier.value, studies, finished, judged)
+        written = reproduction.write_report(folder, tier.value, studies, finished, judged, os.cpu_count() or 1)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red", markup=False)
         raise typer.Exit(2) from None

@@ -26,6 +26,18 @@ run: {optimizer: {learning_rate: 0.3}}
 arms: {the_same: {model.norm.kind: custom}}
 seeds: 3
 """
+TIMED = """title: in seconds
+run: {timed: true}
+arms: {bn: {model.norm.kind: custom}}
+grid: {optimizer.learning_rate: [0.1, 0.3, 1]}
+tuning: {seeds: [100]}
+seeds: 2
+"""
+ALONE = """title: in seconds at one rate
+run: {timed: true}
+arms: {bn: {model.norm.kind: custom}}
+seeds: 3
+"""
 
 
 @pytest.fixture
@@ -57,10 +69,12 @@ def studies(folder: Path, **texts: str) -> list[Study]:
     return found
 
 
-def carried_out(of: list[Study], only_tuning: bool = False) -> tuple[list[int], dict[str, int]]:
+def carried_out(of: list[Study], only_tuning: bool = False, workers: int = 1) -> tuple[list[int], dict[str, int]]:
     """How many runs were still to be planned at the start of each stage, and the rows of each table."""
     to_come: list[int] = []
-    tables = conduct(of, SweepOptions(), lambda _, later: to_come.append(later), lambda *_: None, only_tuning)
+    tables = conduct(
+        of, SweepOptions(workers=workers), lambda _, later: to_come.append(later), lambda *_: None, only_tuning
+    )
     return to_come, {name: len(table) for name, table in tables.items()}
 
 
@@ -93,6 +107,42 @@ def test_tuning_alone_trains_no_evaluation_seed(tmp_path: Path, plans: list[Swee
     to_come, rows = carried_out(studies(tmp_path, tuned=TUNED, fixed=FIXED), only_tuning=True)
     assert [rates_and_seeds(plan.pending) for plan in plans] == [{(0.1, 100), (0.3, 100), (1.0, 100)}]
     assert (to_come, rows) == ([0], {"tuned": 3, "fixed": 0})
+
+
+def test_timed_runs_come_last_and_are_tuned_on_runs_that_are_not_timed(tmp_path: Path, plans: list[SweepPlan]):
+    to_come, rows = carried_out(studies(tmp_path, tuned=TUNED, timed=TIMED, alone=ALONE))
+    first, second = plans
+    assert (len(first.tasks), len(first.pending)) == (3, 6)  # one tuning for two experiments
+    assert not any(task.config.timed for task in first.tasks)
+    timed = [place.experiment.name for place in second.pending if place.run.config.timed]
+    assert sorted(timed) == ["alone", "alone", "alone", "timed", "timed"]
+    assert (to_come, rows) == ([7, 0], {"tuned": 5, "timed": 5, "alone": 3})
+
+
+@pytest.mark.usefixtures("plans")
+def test_tuning_runs_are_read_once_when_they_are_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tuned,) = studies(tmp_path, tuned=TUNED)
+    assert tuned.evaluation() == []  # which must not be remembered
+    carried_out([tuned])
+    assert len(tuned.evaluation()) == 2
+    monkeypatch.setattr(storage, "read_run", None)
+    assert len(tuned.places()) == 5
+
+
+@pytest.mark.usefixtures("plans")
+def test_two_processes_finish_what_one_would(tmp_path: Path):
+    found: list[dict[Path, Path]] = []
+    for workers in (1, 2):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        carried_out(studies(folder, tuned=TUNED, fixed=FIXED), workers=workers)
+        files = [path for path in folder.rglob("*") if path.is_file() and "tfevents" not in path.name]
+        found.append({path.relative_to(folder): path for path in files})
+    one, two = found
+    assert one.keys() == two.keys()
+    tables = [path for path in one if path.name == "results.parquet"]
+    assert len(tables) == 2
+    assert all(one[path].read_bytes() == two[path].read_bytes() for path in tables)
 
 
 @pytest.mark.usefixtures("plans")

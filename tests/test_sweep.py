@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -289,15 +290,32 @@ def test_every_piece_is_done_once_and_by_a_worker_that_has_its_program(monkeypat
     monkeypatch.setattr("os.getpid", threading.get_ident)
     done: list[tuple[str, int]] = []
 
-    def work(piece: str) -> None:
+    def work(piece: str) -> str:
         time.sleep(0.2 if piece < "b" else 0.3)  # so that never two end together
         done.append((piece, threading.get_ident()))
+        return piece.upper()
 
     pieces = ["a1", "a2", "b1", "b2", "a3"]
-    workforce._do_locally(lambda: workers, 2, work, pieces, lambda piece: {piece[0]})
+    results = workforce._do_locally(lambda: workers, 2, work, pieces, lambda piece: {piece[0]})
+    assert results == ["A1", "A2", "B1", "B2", "A3"]
     assert sorted(piece for piece, _ in done) == sorted(pieces)
     by_program = [{worker for piece, worker in done if piece[0] == program} for program in "ab"]
     assert [len(workers) for workers in by_program] == [1, 1]
+
+
+def test_work_is_spread_over_processes_and_its_results_and_errors_come_back():
+    assert workforce.spread(os.path.basename, ["a/b", "c/d", "e/f"], workers=2) == ["b", "d", "f"]
+    with pytest.raises(FileNotFoundError):
+        workforce.spread(os.stat, ["/nowhere/1", "/nowhere/2"], workers=2)
+    with pytest.raises(SweepError, match=r"a worker process was killed; .* fewer --workers"):
+        workforce.spread(os._exit, [3, 4], workers=2)
+
+
+@pytest.mark.parametrize(("pieces", "workers"), [([1, 2], 1), ([1], 2), ([], 2)])
+def test_what_one_process_can_do_is_done_in_this_one(pieces: list[int], workers: int):
+    here: list[int] = []
+    assert workforce.spread(here.append, pieces, workers) == [None] * len(pieces)
+    assert here == pieces
 
 
 def test_a_folder_is_held_by_one_sweep_and_let_go_at_its_end(tmp_path: Path):
