@@ -46,8 +46,8 @@ class Program:
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
         step = (config.evaluate_every, config.dataset.batch_size)
-        most = 1 if config.timed else max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
-        self.stretches = most if config.steps else 0  # and no training is compiled
+        most = max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
+        self.stretches = most if config.steps and not config.timed else 0  # and no training is compiled into `advance`
         self._no_batches = np.zeros((self.stretches, *step), np.int32)
         self._compiled = tf.function(jit_compile=uses_xla(config))
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
@@ -58,7 +58,7 @@ class Program:
         for seen in [parts] if "test" in parts else [parts, {"test": split.test}]:
             self.advance(self._no_batches[:0], in_rows(*seen.values()), probed)
         if config.timed and config.steps:
-            self.take_steps(self._no_batches[0])
+            self.take_steps(np.zeros(step, np.int32))
 
     def reset(self, config: RunConfig, split: Split) -> None:
         """Give every variable the value it has before the first step of a run."""
@@ -112,15 +112,21 @@ class Program:
 
     @functools.cached_property
     def batch_statistics(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        """What `recompute_statistics` asks of a batch."""
-        compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(batch_statistics(self.network))
+        """What `recompute_statistics` asks of a batch of any size."""
+        shape = (None, *self.dataset.features.shape[1:])
+        compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(
+            batch_statistics(self.network), input_signature=[tf.TensorSpec(shape)]
+        )
         return compiled
 
     @functools.cached_property
     def _steps(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        compiled: Callable[[tf.Tensor], tf.Tensor] = self._compiled(self._take_steps).get_concrete_function(
-            tf.constant(self._no_batches[0])
-        )
+        # A function of one argument: with a default left out, TensorFlow would try another signature first and, to say
+        # why, write out the argument, which takes as long as twenty steps.
+        order = tf.TensorSpec(self._no_batches.shape[1:], tf.int32)
+        compiled: Callable[[tf.Tensor], tf.Tensor] = self._compiled(
+            lambda order: self._take_steps(order)
+        ).get_concrete_function(order)
         return compiled
 
     def _advance(

@@ -56,7 +56,7 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
 
     Raises Diverged, after all that could still be measured; DatasetError when the data cannot fill the request.
     """
-    if config.steps and not program.stretches:
+    if config.steps and not config.timed and not program.stretches:
         raise ValueError(f"steps: must be 0, as the program was compiled for runs of none, got {config.steps}")
     split = split_dataset(program.dataset, config.dataset, config.seed)
     order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
@@ -82,9 +82,8 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             raise Diverged(step)
         if step == config.steps:
             if "test" not in parts:
-                last = next(_stretches(program, order[:0], in_rows(split.test), probed))
-                metrics |= means_of_parts({"test": split.test}, *last.seen)
-            metrics |= _after_training(program, config.probes, split)
+                metrics |= _tested(program, split, probed, "test")
+            metrics |= _after_training(program, config.probes, split, probed)
         metrics |= program.probes.metrics(stretch.measured)
         yield Evaluated(step, metrics, seconds)
 
@@ -123,11 +122,17 @@ def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: floa
         yield Evaluated(start + number, {"loss/step": float(loss)}, seconds + number * of_a_step)
 
 
-def _after_training(program: Program, probes: tuple[Probe, ...], split: Split) -> dict[str, float]:
+def _tested(program: Program, split: Split, probed: np.ndarray, name: str) -> dict[str, float]:
+    """Loss and accuracy on the test split, by this name."""
+    no_steps = np.zeros((0, 1, 1), np.int32)
+    return means_of_parts({name: split.test}, *next(_stretches(program, no_steps, in_rows(split.test), probed)).seen)
+
+
+def _after_training(program: Program, probes: tuple[Probe, ...], split: Split, probed: np.ndarray) -> dict[str, float]:
     """Test accuracy under changed images and under recomputed statistics."""
     metrics: dict[str, float] = {}
-    test = in_rows(split.test)
     if "corruptions" in probes:
+        test = in_rows(split.test)
         changes = {f"brightness={b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast={c:g}": (c, 0.0) for c in CONTRAST}
         for statistics in ("moving", "recomputed"):
             for name, change in changes.items():
@@ -139,7 +144,8 @@ def _after_training(program: Program, probes: tuple[Probe, ...], split: Split) -
         rows = in_rows(split.train[:MOST_RECOMPUTED])
         inputs = [program.examples(row[row >= 0])[0] for row in rows]
         recompute_statistics(program.network, inputs, program.batch_statistics)
-        metrics["accuracy/test_recomputed"] = means_of_parts({"": split.test}, *program.evaluate(test))["accuracy/"]
+        tested = _tested(program, split, probed, "test_recomputed")
+        metrics["accuracy/test_recomputed"] = tested["accuracy/test_recomputed"]
         for variable, value in zip(variables, moving, strict=True):
             variable.assign(value)
     return metrics

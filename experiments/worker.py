@@ -105,6 +105,7 @@ def start_tensorflow(threads: int) -> None:
                 "give the same --threads as before, or restart the workers"
             ) from None
         tf.constant(0)
+    gc.freeze()  # TensorFlow itself stays: to collect a program's graph, its million objects need not be looked at
 
 
 @contextlib.contextmanager
