@@ -20,7 +20,8 @@ def recompute_statistics(
     called more than once in a pass with its last call alone. Frozen layers stay as they are. Works on the stock layer
     too. After Wu & Johnson 2021 (arXiv:2105.07576), section 3.
 
-    `statistics_of`: `batch_statistics(model)` as compiled by the caller, for whom one model is often done.
+    `statistics_of`: `batch_statistics(model)` as compiled by the caller, for whom one model is often done. Raises
+    ValueError where other layers were trainable when it was made.
     """
     if isinstance(data, np.ndarray | tf.Tensor):
         raise ValueError(f"data: must be an iterable of batches, got one array of shape {tuple(data.shape)}")
@@ -33,8 +34,12 @@ def recompute_statistics(
             batches.append([np.asarray(value, np.float64) for value in statistics_of(inputs)])
     if not rows:
         raise ValueError("data: must hold at least one batch that is not empty, got none")
-    weights = np.array(rows) / sum(rows)
-    for index, layer in enumerate(_batch_norms(model)):
+    weights, layers = np.array(rows) / sum(rows), _batch_norms(model)
+    if (made_for := len(batches[0]) // 2) != len(layers):
+        raise ValueError(
+            f"statistics_of: made for {made_for} trainable layers, now the model has {len(layers)}; make anew"
+        )
+    for index, layer in enumerate(layers):
         means, variances = (np.stack([batch[2 * index + k] for batch in batches]) for k in (0, 1))
         mean = np.tensordot(weights, means, 1)
         layer.moving_mean.assign(mean)

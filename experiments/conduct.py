@@ -124,10 +124,10 @@ def conduct(
             plan = plan_sweep((place for study in waiting for place in study.evaluation()), elsewhere=others)
             on_start(plan, 0)
             sweep(plan, options, on_progress)
-        if only_tuning:
-            return {study.experiment.name: study.write_results() for study in studies}
         try:
-            tables = spread(_finish, studies, options.workers, options.threads)
+            if only_tuning:
+                return {study.experiment.name: study.write_results() for study in studies}
+            tables = spread(_finish, studies, options.workers_here, options.threads)
             return {study.experiment.name: table for study, table in zip(studies, tables, strict=True)}
         except OSError as error:
             raise SweepError(
@@ -140,6 +140,7 @@ def _finish(study: Study) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
     from experiments.overview import show_in_tensorboard  # draws figures, which planning has no need of
 
+    storage.remove_leftovers(study.folder)
     table = study.write_results()
     write_hparams_config(study.folder, [place.run for place in study.places()])
     show_in_tensorboard(study.experiment, study.folder, table, study.curves)

@@ -45,6 +45,7 @@ MeasureName = Literal[
     "gap_at_training_loss",
     "accuracy_drop",
 ]
+SECONDS: tuple[MeasureName, ...] = ("seconds_to_target", "seconds_per_step")  # of timed runs only
 
 
 class DatasetConfig(Strict):

@@ -13,7 +13,7 @@ from typing import assert_never
 
 import numpy as np
 
-from experiments.config import ClaimConfig, MeasureName, PartConfig
+from experiments.config import SECONDS, ClaimConfig, MeasureName, PartConfig
 from experiments.storage import Curve, Record
 
 FIRST_STEPS = 100  # how many losses `first_values` compares (claims.md, custom_equals_stock)
@@ -167,11 +167,14 @@ def accuracy_drop(record: Record, metric: str) -> float:
 
 
 def measure_value(record: Record, part: PartConfig, claim: ClaimConfig) -> float | list[float]:
-    """Return what a part of a claim measures in one run; nan for a failed run and where the claim lacks a target."""
+    """Return what a part of a claim measures in one run.
+
+    nan for a failed run, where the claim lacks a target, and for seconds of a run that was not timed.
+    """
     metric, target, step = measured_metric(part), part_target(part, claim), part.step or 0
     if record.status == "failed":
         return [] if part.measure == "first_values" else np.nan
-    if target is None and needs_target(part):
+    if (target is None and needs_target(part)) or (part.measure in SECONDS and not record.config.timed):
         return np.nan
     level = target if target is not None else np.nan
     match part.measure:

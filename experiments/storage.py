@@ -224,6 +224,12 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what `write_atomically` left when it was killed; the folder must be held."""
+    for left in folder.glob(".*.*.*"):
+        left.unlink(missing_ok=True)
+
+
 def _remove(directory: Path) -> None:
     """Remove a directory in one act: it is gone by name before its files go one by one."""
     doomed = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}")

@@ -39,6 +39,11 @@ class SweepOptions:
     data_dir: Path | None = None
     fail_fast: bool = False
 
+    @property
+    def workers_here(self) -> int:
+        """How many processes of this machine the command may use: itself alone where the work is a cluster's."""
+        return 1 if self.scheduler else self.workers
+
 
 def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Place], list[Place]], None]) -> None:
     """Train and write all that a plan lacks.

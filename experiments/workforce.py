@@ -145,7 +145,8 @@ def spread(work: Callable[[Piece], Result], pieces: Sequence[Piece], workers: in
 
     One piece, or all pieces for one worker, are done in this process. Raises what the work raises.
     """
-    if min(workers, len(pieces)) < 2:
+    workers = min(workers, len(pieces))
+    if workers < 2:
         return list(map(work, pieces))
     with local_workers(workers, threads) as workforce:
         try:
@@ -276,9 +277,8 @@ def _do_on_cluster(
     # Straight to Dask: joblib's Dask backend does not return when a piece has lost its worker too often.
     futures = [client.submit(work, piece, pure=False, priority=-i) for i, piece in enumerate(pieces)]
     try:
-        for future in distributed.as_completed(futures, loop=client.loop):
-            future.result()
-        return [future.result() for future in futures]
+        results = {future.key: future.result() for future in distributed.as_completed(futures, loop=client.loop)}
+        return [results[future.key] for future in futures]
     except distributed.KilledWorker as error:
         raise WorkerLostError from error
     except (CancelledError, OSError, TimeoutError) as error:

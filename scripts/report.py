@@ -22,12 +22,14 @@ def report(
     results: Annotated[
         Path | None, typer.Option(help="folder of the tier's results; runs/<tier> by default, or docs/results/<tier>")
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="processes that draw figures")] = os.cpu_count() or 1,
 ) -> None:
     """Print the verdicts of a tier's finished claims and write its report.html."""
     from experiments import reproduction
     from experiments.conduct import Study
     from experiments.storage import StorageError
     from experiments.verdict_table import print_verdicts
+    from experiments.workforce import SweepError
 
     folder = results or Path("runs") / tier.value
     try:
@@ -36,11 +38,11 @@ def report(
         finished = reproduction.read_tables(studies)
         judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
         print_verdicts(Console(highlight=False), judged)
-        written = reproduction.write_report(folder, tier.value, studies, finished, judged, os.cpu_count() or 1)
+        written = reproduction.write_report(folder, tier.value, studies, finished, judged, workers)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red", markup=False)
         raise typer.Exit(2) from None
-    except StorageError as error:
+    except (StorageError, SweepError) as error:
         errors.print(f"error: {error}", style="red", markup=False)
         raise typer.Exit(1) from None
     print(f"Report: {written}")

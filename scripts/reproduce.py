@@ -92,7 +92,7 @@ def _reproduce(
     results = reproduction.read_tables([Study(experiment, folder / name) for name, experiment in experiments.items()])
     judged = reproduction.judge_all(results, all_claims)
     print_verdicts(console, judged)
-    report = reproduction.write_report(folder, tier.value, studies, results, judged, options.workers)
+    report = reproduction.write_report(folder, tier.value, studies, results, judged, options.workers_here)
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if publish:
         reproduction.publish(PROJECT / "docs" / "results", tier.value, studies, results, judged)

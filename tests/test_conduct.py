@@ -146,12 +146,26 @@ def test_two_processes_finish_what_one_would(tmp_path: Path):
 
 
 @pytest.mark.usefixtures("plans")
-def test_a_disk_full_at_the_end_keeps_the_runs_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("only_tuning", [False, True])
+def test_a_disk_full_at_the_end_keeps_the_runs_and_says_so(
+    only_tuning: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    (fixed,) = studies(tmp_path, fixed=FIXED)
-    monkeypatch.setattr(experiments.conduct, "write_hparams_config", full)
+    (tuned,) = studies(tmp_path, tuned=TUNED)
+    monkeypatch.setattr(storage, "write_atomically", full)
     with pytest.raises(SweepError, match=r"all runs are finished, but .* No space left on device"):
-        carried_out([fixed])
-    assert all(storage.is_done(place.experiment, place.run) for place in fixed.evaluation())
+        carried_out([tuned], only_tuning)
+    runs = [*tuned.tuning(), *(() if only_tuning else tuned.evaluation())]
+    assert all(storage.is_done(place.experiment, place.run) for place in runs)
+
+
+@pytest.mark.usefixtures("plans")
+def test_what_a_killed_command_left_half_written_goes_when_it_is_given_again(tmp_path: Path):
+    (fixed,) = studies(tmp_path, fixed=FIXED)
+    carried_out([fixed])
+    kept = sorted(path for path in fixed.folder.rglob("*") if "tfevents" not in path.name)
+    (fixed.folder / ".results.parquet.4711").write_bytes(b"half")
+    carried_out([fixed])
+    assert sorted(path for path in fixed.folder.rglob("*") if "tfevents" not in path.name) == kept

@@ -85,6 +85,7 @@ def only_run(folder: Path, text: str, *overrides: str) -> RunConfig:
         ("claim:\n  {source: s}", "claim.statement: required, but not given"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("a,", "b,") + "]}", "claim.parts.0.treatment: 'b' is not one of a (an arm)"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("level", "ratio") + "]}", "claim.parts.0: a ratio needs a baseline arm"),
+        ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("drift", "seconds_per_step, rate: smallest_progressing") + "]}\nrun: {timed: true}", "claim.parts.0.rate: smallest_progressing is found on tuning runs, which are not timed; measure steps"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("drift", "seconds_per_step") + "]}", "claim.parts.0: seconds_per_step compares runs that were trained alone; set run.timed: true"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("above: 1", "above: 1, below: 2") + "]}", "claim.parts.0.margin: give exactly one of at_least, at_most, above, below, within, found 2"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("above: 1", "within: [2, 1]") + "]}", "claim.parts.0.margin: within: the lower bound comes first"),

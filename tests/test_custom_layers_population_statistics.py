@@ -63,13 +63,22 @@ def test_the_pass_over_a_batch_may_be_compiled_and_used_again_under_other_weight
 
     for kernel in (2.0, -3.0):
         model.layers[1].kernel.assign(tf.fill((4, 2), kernel))
+        model.layers[1].bias.assign([kernel, 1.0])
         recompute_statistics(model, [x, x], compiled)
         found = [np.asarray(v) for v in model.non_trainable_variables]
         recompute_statistics(model, [x, x])
         for ours, expected in zip(found, model.non_trainable_variables, strict=True):
             np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
-        assert not np.allclose(model.layers[-1].moving_mean, 0)
+        np.testing.assert_allclose(model.layers[-1].moving_mean, [kernel, 1.0], rtol=1e-5)
     assert traces == [(20, 4)]
+
+
+def test_a_pass_made_for_other_trainable_layers_is_refused():
+    model = network()
+    statistics_of = batch_statistics(model)
+    model.layers[0].layers[0].trainable = False
+    with pytest.raises(ValueError, match=r"statistics_of: made for 1 trainable layers, now the model has 0"):
+        recompute_statistics(model, [data()], statistics_of)
 
 
 def test_momentum_comes_back_after_an_error():

@@ -20,9 +20,10 @@ def record(
     status: Status = "finished",
     diverged_at: int | None = None,
     seconds: dict[int, float] | None = None,
+    timed: bool = True,
 ) -> Record:
     named = {name: curve(values) for name, values in (curves or {}).items()}
-    return Record(RunConfig(), status, named, diverged_at, seconds=curve(seconds or {}))
+    return Record(RunConfig(timed=timed), status, named, diverged_at, seconds=curve(seconds or {}))
 
 
 LEARNING = {"accuracy/validation": {0: 0.1, 50: 0.8, 100: 0.93, 150: 0.91}}
@@ -232,6 +233,12 @@ EVERYTHING = record(
 )
 def test_each_measure_is_dispatched_with_its_own_curve_and_level(asked: PartConfig, value: object):
     assert measures.measure_value(EVERYTHING, asked, claim(asked, target=0.9, training_loss=0.6)) == value
+
+
+@pytest.mark.parametrize("measure", ["seconds_to_target", "seconds_per_step"])
+def test_seconds_of_a_run_that_was_not_timed_count_for_nothing(measure: str):
+    untimed, asked = record(LEARNING, seconds={0: 0.0, 100: 1.0}, timed=False), part(measure)
+    assert isnan(measures.measure_value(untimed, asked, claim(asked, target=0.9)))
 
 
 def test_every_name_of_the_schema_is_dispatched():
