@@ -169,6 +169,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if self.virtual_batch_size is not None:
             values, mask = layout.split_rows(x, mask, self.virtual_batch_size)
             axes = tuple(axis + 1 for axis in axes)
+        elif mask is None and kernels.prefers_rows(axes):
+            values, axes = tf.reshape(x, [-1, *gamma.shape]), (0,)
         if self.synchronized and (replicas := tf.distribute.get_replica_context()):
             replica_sum = functools.partial(replicas.all_reduce, tf.distribute.ReduceOp.SUM)
         batch = equations.moments(values, axes, mask, replica_sum)
@@ -178,7 +180,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             values, self._spread(gamma), self._spread(beta), batch, self.epsilon, axes, mask, replica_sum
         )
         self._update_moving_statistics(x, batch, mask)
-        return y if self.virtual_batch_size is None else layout.join_rows(y, x)
+        if self.virtual_batch_size is not None:
+            return layout.join_rows(y, x)
+        return y if values is x else tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
 
     def _renormalized(self, batch: Moments, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """γ and β of batch renormalization, (x̂ r + d) γ + β with r and d held constant (Ioffe 2017, section 3)."""

@@ -46,6 +46,11 @@ def prefers_fused(x: tf.Tensor, axes: tuple[int, ...], training: bool) -> bool:
     return large and channels % CHANNELS_AT_ONCE == 0
 
 
+def prefers_rows(axes: tuple[int, ...]) -> bool:
+    """Whether positions should be rows of one long batch first: XLA adds up over several axes much more slowly."""
+    return len(axes) > 1 and axes == tuple(range(len(axes))) and in_xla()
+
+
 def in_xla() -> bool:
     """Whether this is being traced into a function that XLA compiles, loops and nested functions included."""
     graph = tf.compat.v1.get_default_graph()

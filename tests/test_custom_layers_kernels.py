@@ -62,6 +62,24 @@ def test_on_one_thread_the_kernel_pays_for_smaller_batches(threads, fused, monke
     assert kernels.prefers_fused(tf.zeros((128, 8, 8, 8)), (0, 1, 2), training=False) == fused
 
 
+@pytest.mark.parametrize(
+    ("shape", "options", "rank"),
+    [
+        ((64, 28, 28, 32), {"jit": True}, 2),
+        ((64, 28, 32), {"jit": True}, 2),
+        ((64, 32, 28, 28), {"jit": True, "axis": 1}, 4),
+        ((4, 4, 4, 33), {"jit": False}, 4),
+    ],
+    ids=str,
+)
+def test_under_xla_positions_are_rows_of_one_batch_where_the_channels_are_last(shape, options, rank):
+    layer = BatchNormalization(axis=options.get("axis", -1))
+    step = tf.function(lambda x: layer(x, training=True), jit_compile=options["jit"])
+    function = step.get_concrete_function(tf.TensorSpec(shape))
+    assert {len(op.inputs[0].shape) for op in function.graph.get_operations() if op.type == "Sum"} == {rank}
+    assert function.structured_outputs.shape == shape
+
+
 def test_xla_is_seen_from_loops_and_nested_functions():
     seen = {}
 
