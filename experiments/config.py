@@ -45,7 +45,7 @@ MeasureName = Literal[
     "gap_at_training_loss",
     "accuracy_drop",
 ]
-SECONDS: tuple[MeasureName, ...] = ("seconds_to_target", "seconds_per_step")  # of timed runs only
+TIMED_MEASURES: tuple[MeasureName, ...] = ("seconds_to_target", "seconds_per_step")  # nan in a run that was not timed
 
 
 class DatasetConfig(Strict):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from experiments.config import SECONDS, Experiment, ExperimentConfig, RunConfig
+from experiments.config import TIMED_MEASURES, Experiment, ExperimentConfig, RunConfig
 from experiments.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -198,7 +198,7 @@ def _check_references(config: ExperimentConfig, source: Source, faults: list[str
             check((*key, "axis"), part.axis, list(config.grid), "an axis of grid")
         if part.effect != "level" and part.baseline is None:
             fault(key, f"a {part.effect} needs a baseline arm")
-        if part.measure in SECONDS:
+        if part.measure in TIMED_MEASURES:
             if not all(changes.get("timed", config.run.timed) for changes in config.arms.values()):
                 fault(key, f"{part.measure} compares runs that were trained alone; set run.timed: true")
             if part.rate == "smallest_progressing":

@@ -13,7 +13,7 @@ from typing import assert_never
 
 import numpy as np
 
-from experiments.config import SECONDS, ClaimConfig, MeasureName, PartConfig
+from experiments.config import TIMED_MEASURES, ClaimConfig, MeasureName, PartConfig
 from experiments.storage import Curve, Record
 
 FIRST_STEPS = 100  # how many losses `first_values` compares (claims.md, custom_equals_stock)
@@ -174,7 +174,7 @@ def measure_value(record: Record, part: PartConfig, claim: ClaimConfig) -> float
     metric, target, step = measured_metric(part), part_target(part, claim), part.step or 0
     if record.status == "failed":
         return [] if part.measure == "first_values" else np.nan
-    if (target is None and needs_target(part)) or (part.measure in SECONDS and not record.config.timed):
+    if (target is None and needs_target(part)) or (part.measure in TIMED_MEASURES and not record.config.timed):
         return np.nan
     level = target if target is not None else np.nan
     match part.measure:
