@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,17 @@ def test_tuning_runs_are_read_once_when_they_are_complete(tmp_path: Path, monkey
     assert len(tuned.evaluation()) == 2
     monkeypatch.setattr(storage, "read_run", None)
     assert len(tuned.places()) == 5
+
+
+@pytest.mark.usefixtures("plans")
+def test_what_half_of_the_tuning_says_is_not_remembered(tmp_path: Path):
+    two_arms = TUNED.replace("arms: {", "arms: {no_bn: {}, ")
+    carried_out(studies(tmp_path, tuned=two_arms), only_tuning=True)
+    (tuned,) = studies(tmp_path, tuned=two_arms)
+    shutil.rmtree(tuned.folder / "no_bn")
+    assert {place.run.arm for place in tuned.evaluation()} == {"bn"}
+    carried_out([tuned])
+    assert {place.run.arm for place in tuned.evaluation()} == {"bn", "no_bn"}
 
 
 @pytest.mark.usefixtures("plans")
