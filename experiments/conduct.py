@@ -15,7 +15,7 @@ from experiments import storage
 from experiments.config import Experiment, Run
 from experiments.planning import Place, SweepPlan, plan_sweep
 from experiments.results_table import results_table
-from experiments.storage import Curve
+from experiments.storage import NO_CURVE, Curve
 from experiments.sweep import SweepError, SweepOptions, sweep
 from experiments.tensorboard import write_hparams_config
 from experiments.tuning import best_values, tuned_rates
@@ -78,14 +78,19 @@ class Study:
         return results_table(entries, self.experiment.config.claim)
 
     def curves(self, runs: Iterable[Run], metric: str) -> dict[str, list[Curve]]:
-        """Return arm → the curves of one metric of those runs that are done and have one."""
+        """Return arm → the curves of one metric of those runs that are done and have been trained.
+
+        A run that diverged before the metric was first measured has a curve of no steps. An arm without any value
+        beyond the start is left out.
+        """
         curves: dict[str, list[Curve]] = {}
         for run in runs:
             if storage.is_done(self.folder, run):
-                curve = storage.read_run(self.folder, run).curves.get(metric)
-                if curve is not None and len(curve.steps) > 1:
+                record = storage.read_run(self.folder, run)
+                curve = record.curves.get(metric, NO_CURVE)
+                if len(curve.steps) > 1 or record.status == "diverged":
                     curves.setdefault(run.arm, []).append(curve)
-        return curves
+        return {arm: found for arm, found in curves.items() if any(len(curve.steps) for curve in found)}
 
     def write_results(self) -> pd.DataFrame:
         """Write `results.parquet` and return the table."""

@@ -62,20 +62,18 @@ class Band:
     ended_early: int
 
 
-def band(curves: Sequence[Curve]) -> Band:
-    """Return quartiles over runs; a run that ended early counts from there on as worse than any other."""
-    by_run = [pd.Series(curve.values, curve.steps) for curve in curves if len(curve.steps)]
-    if not by_run:
+def band(curves: Sequence[Curve], lower_is_better: bool = False) -> Band:
+    """Return quartiles over runs; one that ended early, or before its first value, counts as worse than any other."""
+    if not any(len(curve.steps) for curve in curves):
         empty = np.zeros(0)
         return Band(np.zeros(0, np.int64), empty, empty, empty, len(curves), len(curves))
-    table = pd.concat(by_run, axis=1).sort_index()
-    values = table.to_numpy(float)
-    values = np.where(np.isfinite(values), values, -np.inf)  # (steps, runs)
+    table = pd.concat([pd.Series(curve.values, curve.steps) for curve in curves], axis=1).sort_index()
+    values, sign = table.to_numpy(float), -1 if lower_is_better else 1
+    values = np.where(np.isfinite(values), sign * values, -np.inf)  # (steps, runs)
     with np.errstate(invalid="ignore"):
-        low, median, high = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
-    low, median, high = (np.where(np.isfinite(q), q, np.nan) for q in (low, median, high))
-    missing = len(curves) - len(by_run)
-    return Band(table.index.to_numpy(), low, median, high, len(curves), missing + int(np.isinf(values[-1]).sum()))
+        quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
+    low, median, high = np.where(np.isfinite(quartiles), sign * quartiles, np.nan)[::sign]
+    return Band(table.index.to_numpy(), low, median, high, len(curves), int(np.isinf(values[-1]).sum()))
 
 
 @mpl.rc_context(STYLE)
@@ -83,7 +81,6 @@ def convergence_figure(
     curves: Mapping[str, Sequence[Curve]],
     *,
     target: float | None = None,
-    ylabel: str = "validation accuracy",
     log_steps: bool | None = None,
 ) -> Figure:
     """Draw accuracy against steps, median and interquartile band over seeds, one line an arm.
@@ -110,23 +107,18 @@ def convergence_figure(
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
     spread = "median and quartiles over seeds" if len(bands) <= MOST_BANDS else "median over seeds"
-    axes.set(xlabel="step (optimizer updates)", ylabel=f"{ylabel} (%)")
+    axes.set(xlabel="step (optimizer updates)", ylabel="validation accuracy (%)")
     _legend(figure, spread)
     return figure
 
 
 @mpl.rc_context(STYLE)
-def rate_figure(
-    table: pd.DataFrame,
-    *,
-    column: str,
-    rate: str = "optimizer.learning_rate",
-    ylabel: str = "final validation accuracy",
-) -> Figure:
+def rate_figure(table: pd.DataFrame) -> Figure:
     """Draw accuracy against the learning rate, median over runs, one line an arm; diverged runs are marked.
 
-    table: one row a run with arm, status, the rate and `column`, an accuracy as a share of 1.
+    table: one row a run, as `results_table` makes it.
     """
+    rate, column = "optimizer.learning_rate", "final_validation_accuracy"
     arms = list(dict.fromkeys(table["arm"]))
     lost = {
         (i, rate_value): f"{(runs['status'] == 'diverged').sum()} of {len(runs)}"
@@ -146,7 +138,7 @@ def rate_figure(
     log_axis(axes)
     axes.xaxis.set_major_locator(FixedLocator(sorted(table[rate].unique())))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_ylabel(f"{ylabel} (%)")
+    axes.set_ylabel("final validation accuracy (%)")
     for strip_axes in below:
         for (i, at), words in lost.items():
             strip_axes.plot(at, i, "x", color=_line(i)["color"], ms=6, mew=1.8)

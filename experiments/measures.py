@@ -224,9 +224,15 @@ def own_metric(measure: MeasureName) -> str:
             return "loss/step"
         case "accuracy_drop":
             return "corrupted/moving"
-        case "worst_value" | "mean_value" | "value_at_step":
-            return ""
-        case "seconds_per_step" | "drift" | "gradient_ratio" | "gap_at_training_loss":
+        case (
+            "worst_value"
+            | "mean_value"
+            | "value_at_step"
+            | "seconds_per_step"
+            | "drift"
+            | "gradient_ratio"
+            | "gap_at_training_loss"
+        ):
             return ""
         case _:
             assert_never(measure)

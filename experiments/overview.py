@@ -34,7 +34,9 @@ def show_in_tensorboard(
     runs = runs_at_best_rate(experiment, table)
     curves = {metric: curves_of(runs, metric) for metric in METRICS}
     bands = {
-        metric: {arm: band(of_arm) for arm, of_arm in by_arm.items()} for metric, by_arm in curves.items() if by_arm
+        metric: {arm: band(of_arm, lower_is_better=metric.startswith("loss")) for arm, of_arm in by_arm.items()}
+        for metric, by_arm in curves.items()
+        if by_arm
     }
     resolved = yaml.safe_dump(experiment.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     texts = {"settings": "\n".join(f"    {line}" for line in resolved.splitlines())}

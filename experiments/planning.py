@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -39,11 +39,15 @@ class Task:
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """What is done, what can be copied from a run with the same configuration, and what is to be trained."""
+    """What is done, what can be copied from a run with the same configuration, and what is to be trained.
+
+    outdated: places, of those that are pending, that hold a run with other settings; it gives way.
+    """
 
     done: list[Place]
     copies: list[tuple[Place, Place]]
     tasks: list[Task]
+    outdated: list[Place] = field(default_factory=list)
 
     @property
     def pending(self) -> list[Place]:
@@ -57,17 +61,18 @@ def plan_sweep(places: Iterable[Place], elsewhere: Iterable[Place] = ()) -> Swee
     elsewhere: places that are no part of the sweep, from which a finished run may be copied.
     """
     by_digest, others = _by_digest(places), _by_digest(elsewhere)
-    done, copies, tasks = [], [], []
+    done, copies, tasks, outdated = [], [], [], []
     for digest, equal in by_digest.items():
         finished = [place for place in equal if storage.is_done(place.experiment, place.run)]
         missing = [place for place in equal if place not in finished]
         sources = finished or [place for place in others[digest] if storage.is_done(place.experiment, place.run)]
         done += finished
+        outdated += [place for place in missing if storage.is_outdated(place.experiment, place.run)]
         if sources:
             copies += [(sources[0], place) for place in missing]
         else:
             tasks.append(Task(equal[0].run.config, tuple(equal)))
-    return SweepPlan(done, copies, tasks)
+    return SweepPlan(done, copies, tasks, outdated)
 
 
 def _by_digest(places: Iterable[Place]) -> dict[str, list[Place]]:

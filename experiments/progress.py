@@ -47,6 +47,8 @@ class SweepProgress:
         self._bar.update(self._task, total=self._total, completed=self._done)
         if plan.done:
             self._console.print(f"{len(plan.done)} runs are done already and kept.", highlight=False)
+        if plan.outdated:
+            self._console.print(f"{len(plan.outdated)} runs with other settings are replaced.", highlight=False)
 
     def update(self, done: list[Place], failed: list[Place]) -> None:
         """Count finished runs and print failed ones at once."""

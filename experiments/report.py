@@ -28,7 +28,6 @@ from experiments.storage import Curve
 from experiments.workforce import spread
 
 LEARNING_RATE = "optimizer.learning_rate"
-RATE_COLUMN = "final_validation_accuracy"
 
 
 @dataclass(frozen=True)
@@ -36,13 +35,12 @@ class Evidence:
     """What a claim rests on, for its section of the report.
 
     table: one row a run, tuning and evaluation seeds, as `results_table` makes it. curves: arm → validation accuracy
-    of its evaluation runs, none where only the table is at hand. figures: (caption, figure) to show besides.
+    of its evaluation runs, none where only the table is at hand.
     """
 
     experiment: ExperimentConfig
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
     curves: Mapping[str, Sequence[Curve]] = field(default_factory=dict)
-    figures: Sequence[tuple[str, Figure]] = ()
 
 
 @dataclass(frozen=True)
@@ -156,9 +154,7 @@ def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
         add("Validation accuracy over training", convergence_figure(evidence.curves, target=result.config.target))
     if (rates := _rate_runs(evidence)) is not None:
         runs, seeds = rates
-        add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs, column=RATE_COLUMN))
-    for caption, figure in evidence.figures:
-        add(caption, figure)
+        add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs))
     resolved = yaml.safe_dump(evidence.experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     return section | {"settings": settings_words(evidence.experiment), "resolved": resolved}
 
@@ -166,7 +162,7 @@ def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
 def _rate_runs(evidence: Evidence) -> tuple[pd.DataFrame, str] | None:
     """Return the runs that trained with every learning rate, and whose they are; None where there was only one rate."""
     table, tuning = evidence.table, evidence.experiment.tuning
-    if not {LEARNING_RATE, RATE_COLUMN} <= set(table.columns):
+    if LEARNING_RATE not in table.columns:
         return None
     seeds, words = evidence.experiment.seeds, "evaluation seeds"
     if tuning and tuning.evaluate == "best":

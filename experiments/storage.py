@@ -29,7 +29,6 @@ from experiments.config import Run, RunConfig
 Status = Literal["finished", "diverged", "failed"]
 WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
 LOCK = ".lock"
-NO_CURVE_STEPS, NO_CURVE_VALUES = np.zeros(0, np.int64), np.zeros(0)
 
 
 class StorageError(Exception):
@@ -42,6 +41,9 @@ class Curve:
 
     steps: np.ndarray
     values: np.ndarray
+
+
+NO_CURVE = Curve(np.zeros(0, np.int64), np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Record:
     curves: Mapping[str, Curve]
     diverged_at: int | None = None
     error: str = ""
-    seconds: Curve = field(default_factory=lambda: Curve(NO_CURVE_STEPS, NO_CURVE_VALUES))
+    seconds: Curve = NO_CURVE
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -121,6 +123,12 @@ def is_settled(experiment: Path, run: Run) -> bool:
     return about is not None and about["digest"] == run.config.digest()
 
 
+def is_outdated(experiment: Path, run: Run) -> bool:
+    """Tell whether a run with another configuration was finished, or diverged, in this one's place."""
+    about = _about(experiment / run_name(run))
+    return about is not None and about["status"] != "failed" and about["digest"] != run.config.digest()
+
+
 def exists(experiment: Path, run: Run) -> bool:
     """Tell whether a run's directory is there, whatever it holds."""
     return (experiment / run_name(run)).is_dir()
@@ -157,15 +165,8 @@ def read_run(experiment: Path, run: Run) -> Record:
     except (OSError, ValueError, KeyError) as error:
         raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
     seconds = Curve(np.asarray(about["seconds"]["steps"], np.int64), np.asarray(about["seconds"]["values"], float))
-    return Record(
-        run.config,
-        about["status"],
-        curves,
-        about["diverged_at"],
-        about["error"],
-        seconds,
-        about["provenance"],
-    )
+    outcome = about["status"], curves, about["diverged_at"], about["error"]
+    return Record(run.config, *outcome, seconds, about["provenance"])
 
 
 def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:
@@ -253,8 +254,8 @@ def _about(directory: Path) -> dict[str, Any] | None:
 
 
 def _write_curves(path: Path, curves: Mapping[str, Curve]) -> None:
-    steps = [curve.steps for curve in curves.values()] or [NO_CURVE_STEPS]
-    values = [curve.values for curve in curves.values()] or [NO_CURVE_VALUES]
+    steps = [curve.steps for curve in (*curves.values(), NO_CURVE)]
+    values = [curve.values for curve in (*curves.values(), NO_CURVE)]
     lengths = [len(curve.steps) for curve in curves.values()]
     metric = pa.DictionaryArray.from_arrays(
         pa.array(np.repeat(np.arange(len(curves), dtype=np.int32), lengths)), pa.array(list(curves), pa.string())

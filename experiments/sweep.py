@@ -119,7 +119,7 @@ def _see_through(
 def train_piece(
     piece: list[Task], options: SweepOptions, provenance: dict[str, Any], holders: Mapping[Path, str | None]
 ) -> None:
-    """Train the tasks of one piece in this process; each is written while the next is trained.
+    """Train the tasks of one piece in this process; each is written while the next is trained, unless it is timed.
 
     A task that has its record already, as after a lost worker, is skipped. The piece is left where it stands once the
     folders are no longer held by the sweep that asked. Raises SweepError when results cannot be written.
@@ -137,6 +137,8 @@ def train_piece(
             if writing:
                 writing.result()
             writing = writer.submit(_write, task, record, holders)
+            if task.config.timed:
+                writing.result()  # the next one's clock is not to run meanwhile
             if record.status == "failed" and options.fail_fast:
                 name = storage.run_name(task.places[0].run)
                 raise SweepError(f"{name} failed: {record.error.strip().splitlines()[-1]}")

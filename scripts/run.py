@@ -99,6 +99,8 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
         total = len(plan.done) + len(plan.pending) + later
         console.print(f"{experiment.name}: {experiment.config.title}", markup=False)
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
+        if plan.outdated:
+            console.print(f"  {len(plan.outdated)} runs with other settings would be replaced")
         programs = {task.config.program_key() for task in plan.tasks}
         console.print(f"  {total - len(plan.done)} to train, {len(programs)} programs to compile")
         if later:

@@ -120,6 +120,20 @@ def test_timed_runs_come_last_and_are_tuned_on_runs_that_are_not_timed(tmp_path:
     assert (to_come, rows) == ([7, 0], {"tuned": 5, "timed": 5, "alone": 3})
 
 
+def test_a_run_that_diverged_before_its_first_evaluation_is_among_the_curves(tmp_path: Path):
+    (fixed,) = studies(tmp_path, fixed=FIXED)
+    start = Curve(np.array([0]), np.array([0.1]))
+    trained = Curve(np.array([0, 50]), np.array([0.1, 0.9]))
+    for place, accuracy, loss in zip(fixed.evaluation(), (trained, start, start), (trained, None, None), strict=True):
+        curves = {"accuracy/validation": accuracy} | ({"loss/train": loss} if loss else {})
+        status, at = ("finished", None) if accuracy is trained else ("diverged", 7)
+        storage.write_run(place.experiment, place.run, Record(place.run.config, status, curves, at))
+    runs = [place.run for place in fixed.evaluation()]
+    assert [len(curve.steps) for curve in fixed.curves(runs, "accuracy/validation")["the_same"]] == [2, 1, 1]
+    assert [len(curve.steps) for curve in fixed.curves(runs, "loss/train")["the_same"]] == [2, 0, 0]
+    assert fixed.curves(runs, "accuracy/test") == {}
+
+
 @pytest.mark.usefixtures("plans")
 def test_tuning_runs_are_read_once_when_they_are_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tuned,) = studies(tmp_path, tuned=TUNED)

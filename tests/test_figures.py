@@ -66,7 +66,7 @@ def every_figure() -> dict[str, Figure]:
     spread = (curve(-1, -2, -3), curve(0, 0, 0), curve(1, 2, 3))
     return {
         "convergence": convergence_figure(curves, target=0.9),
-        "rate": rate_figure(table, column="final_validation_accuracy"),
+        "rate": rate_figure(table),
         "percentiles": percentiles_figure(curves, {"no_bn": spread, "custom_bn": spread}),
         "effect": effect_figure(claim("faster", SUPPORTED, POINTS)),
         "overview": verdict_overview([claim("faster", SUPPORTED), claim("better", POINTS)]),
@@ -90,9 +90,16 @@ def test_a_run_that_ended_early_counts_as_worst_and_is_not_dropped() -> None:
     assert np.isnan(band([curve(0.1, 0.2), curve(0.1, 0.3), curve(0.1, 0.8, 0.9)]).median[2])
 
 
-def test_a_run_without_any_evaluation_counts_as_ended_early() -> None:
-    b = band([curve(), curve(0.1, 0.5)])
-    assert (b.runs, b.ended_early) == (2, 1)
+def test_a_loss_that_ended_early_counts_as_larger_than_any_other() -> None:
+    losses = [curve(2.3, 9.0), curve(2.3, 0.5, 0.4), curve(2.3, 0.4, 0.3), curve(2.3, 0.3, 0.2), curve(2.3, 0.2, 0.1)]
+    b = band(losses, lower_is_better=True)
+    assert (b.low[2], b.median[2], b.high[2], b.ended_early) == (0.2, 0.3, 0.4, 1)
+
+
+def test_a_run_without_any_evaluation_counts_as_worst() -> None:
+    b = band([curve(), curve(), curve(0.1, 0.5)])
+    assert (b.runs, b.ended_early) == (3, 2)
+    assert np.isnan(b.median).all()
     assert band([curve()]).steps.size == 0
 
 

@@ -207,6 +207,31 @@ def test_a_piece_done_again_trains_only_what_has_no_record(tmp_path: Path, train
     assert len(plan_sweep(places).done) == 2
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_no_clock_runs_while_the_run_before_is_written(
+    timed: bool, tmp_path: Path, trained: list[RunConfig], monkeypatch: pytest.MonkeyPatch
+):
+    places = [place(tmp_path, seed=seed, timed=timed) for seed in range(2)]
+    underway: list[int] = []  # runs that have been trained when a write ends
+
+    def slowly(*_: object) -> None:
+        time.sleep(0.2)
+        underway.append(len(trained))
+
+    monkeypatch.setattr(storage, "write_run", slowly)
+    sweep.train_piece(tasks_at(*places), SweepOptions(), {}, {tmp_path: None})
+    assert underway == ([1, 2] if timed else [2, 2])
+
+
+def test_runs_that_give_way_to_other_settings_are_counted(tmp_path: Path):
+    before, failed, new = place(tmp_path, seed=0), place(tmp_path, seed=1), place(tmp_path, seed=2)
+    write(before)
+    write(failed, "failed")
+    longer = [place(tmp_path, seed=seed, steps=200) for seed in range(3)]
+    assert plan_sweep([before, failed, new]).outdated == []
+    assert plan_sweep(longer).outdated == longer[:1]
+
+
 def test_a_piece_is_left_when_another_sweep_holds_the_folder(tmp_path: Path, trained: list[RunConfig]):
     with storage.locked(tmp_path):
         sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: "an earlier sweep"})
