@@ -253,7 +253,7 @@ def _over_all(result: ClaimResult, table: Sequence[ClaimResult], some_absent: bo
         for other in table
         if other.config.says_bn_helps
         for part in other.parts
-        if part.config.decides and part.config.effect in ("ratio", "difference")
+        if part.config.decides and part.config.says_bn_helps and part.config.effect in ("ratio", "difference")
     ]
     refuted = [(name, part) for name, part in comparisons if part.verdict == "refuted"]
     undecided = sum(part.verdict == "inconclusive" for _, part in comparisons)

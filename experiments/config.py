@@ -100,6 +100,10 @@ class RunConfig(Strict):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def trial(self) -> str:
+        """Return the identity of all runs that differ in their seed alone."""
+        return self.model_copy(update={"seed": 0}).digest()
+
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.
 
@@ -162,11 +166,14 @@ class PartConfig(Strict):
     target: Number | None = Field(None, description="accuracy to reach, instead of the claim's")
     margin: Margin
     decides: bool = Field(True, description="false: shown beside the verdict, without a part in it")
+    says_bn_helps: bool = Field(True, description="false for a premise of the claim, as for the claim as a whole")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> PartConfig:
         if self.measure in ("value_at_step", "gradient_ratio") and self.step is None:
             raise ValueError(f"{self.measure} needs a step")
+        if self.measure in ("value_at_step", "worst_value", "mean_value") and not self.metric:
+            raise ValueError(f"{self.measure} needs a metric, such as loss/validation")
         if self.per_seed in ("rank_correlation", "slope") and self.axis is None:
             raise ValueError(f"per_seed: {self.per_seed} needs an axis")
         if (self.measure == "first_values") != (self.effect == "largest_difference"):
@@ -225,6 +232,11 @@ class ExperimentConfig(Strict):
     tuning: TuningConfig | None = None
     seeds: Seeds = (0,)
     claim: ClaimConfig | None = None
+
+    @property
+    def is_over_all_claims(self) -> bool:
+        """Whether its claim is decided from the verdicts of all others, without any run of its own."""
+        return self.claim is not None and self.claim.kind == "over_all_claims"
 
 
 class Run(BaseModel):

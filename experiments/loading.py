@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeVar
@@ -123,7 +123,21 @@ def _check_cells(source: Source, known: list[Fault], faults: list[str]) -> dict[
                 for axis, value, (i, _) in zip(grid, values, choice, strict=True):
                     if positions.setdefault((axis, value), i) != i:
                         faults.append(_report(source, ("grid", axis, i), f"{value!r} is given twice; keep one"))
+    for axis, values in zip(
+        grid, zip(*(values for _, values in cells), strict=True), strict=False
+    ):  # there may be none
+        if fault := _no_axis(axis, values):
+            faults.append(_report(source, ("grid", axis), fault))
     return cells
+
+
+def _no_axis(axis: str, values: Iterable[Any]) -> str:
+    """Why these values cannot be a column of the results table; "" where they can."""
+    kinds = {type(value) for value in values if value is not None}
+    for kind in kinds:
+        if issubclass(kind, BaseModel):
+            return f"several fields at once; give one of them, such as {axis}.{next(iter(kind.model_fields))}, or arms"
+    return "texts and other values cannot share an axis; make them arms" if str in kinds and len(kinds) > 1 else ""
 
 
 def _origin(key: Key, origins: Mapping[Key, Key]) -> Key:
@@ -196,6 +210,8 @@ def _check_references(config: ExperimentConfig, source: Source, faults: list[str
                 check((*key, role), arm, list(config.arms), "an arm")
         if part.axis:
             check((*key, "axis"), part.axis, list(config.grid), "an axis of grid")
+        if part.rate != "tuned" and config.tuning and config.tuning.evaluate == "best":
+            fault((*key, "rate"), f"{part.rate} compares at other rates than the tuned; set tuning.evaluate: all")
         if part.effect != "level" and part.baseline is None:
             fault(key, f"a {part.effect} needs a baseline arm")
         if part.measure in TIMED_MEASURES:

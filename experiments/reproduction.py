@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pandas as pd
 from experiments import storage
 from experiments.claims import ClaimResult, family_size, judge, judge_table
 from experiments.conduct import Study
-from experiments.config import ExperimentConfig
+from experiments.config import Experiment, ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
 from experiments.figures import convergence_figure, svg_file
 from experiments.report import AACheck, Evidence, render_report, replace_between_markers, verdict_table_markdown
@@ -40,7 +41,7 @@ def judge_all(results: Mapping[str, Results], tier: Iterable[ExperimentConfig]) 
     tier: the experiments of all claims of the tier. p-values are adjusted over all of them, whether at hand or not, so
     that a claim has the same verdict alone and among the others.
     """
-    ordered = sorted(results.items(), key=lambda item: _is_over_all(item[1].config))
+    ordered = sorted(results.items(), key=lambda item: item[1].config.is_over_all_claims)
     judged = [judge(name, result.config, result.table) for name, result in ordered]
     return judge_table(judged, family_size(config.claim for config in tier if config.claim))
 
@@ -70,21 +71,32 @@ def evidence(study: Study, results: Results) -> Evidence:
 def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
     """Read the results tables of the claims that have one; raises StorageError where none has.
 
-    A claim over all claims has no runs, so its table is empty.
+    Rows of runs with other settings than the experiment's are left out: such a run is missing. A claim over all claims
+    has no runs, so its table is empty.
     """
     results, found = {}, False
     for study in studies:
         path, config = study.folder / "results.parquet", study.experiment.config
         if path.exists():
             found = True
-            results[study.experiment.name] = Results(config, _read_parquet(path))
-        elif _is_over_all(config):
+            results[study.experiment.name] = Results(config, _current(_read_parquet(path), study.experiment))
+        elif config.is_over_all_claims:
             results[study.experiment.name] = Results(config, pd.DataFrame())
     if not found:
         raise storage.StorageError(f"{studies[0].folder.parent}: holds no results; run scripts/reproduce.py first")
     return results
 
 
+@contextlib.contextmanager
+def _telling_of_files() -> Iterator[None]:
+    """Raise StorageError for a file that cannot be written, or read, such as on a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise storage.StorageError(f"{error.filename or 'a file'}: {error.strerror or error}") from error
+
+
+@_telling_of_files()
 def write_report(
     folder: Path,
     tier: str,
@@ -103,6 +115,7 @@ def write_report(
     return folder / "report.html"
 
 
+@_telling_of_files()
 def publish(
     documents: Path, tier: str, studies: Sequence[Study], results: Mapping[str, Results], judged: Sequence[ClaimResult]
 ) -> None:
@@ -132,6 +145,7 @@ def publish(
     storage.write_atomically(documents / f"{tier}.md", results_page(tier, judged, about).encode())
 
 
+@_telling_of_files()
 def renew_readme(readme: Path, tier: str, judged: Sequence[ClaimResult]) -> None:
     """Put a tier's verdicts and figures between the README's markers."""
     text = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", readme_section(tier, judged))
@@ -202,15 +216,25 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
     return {"runs": runs, **spent, "git_commits": ", ".join(sorted(commits)), **kept}
 
 
-def _is_over_all(config: ExperimentConfig) -> bool:
-    return config.claim is not None and config.claim.kind == "over_all_claims"
-
-
 def _read_parquet(path: Path) -> pd.DataFrame:
     try:
-        return pd.read_parquet(path)
+        table = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         raise storage.StorageError(f"{path}: cannot be read ({error})") from error
+    if "trial" not in table:
+        raise storage.StorageError(f"{path}: does not say with which settings; write it again by scripts/reproduce.py")
+    return table
+
+
+def _current(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
+    """The rows of runs that have the settings of the experiment as it is now."""
+    known = {
+        (arm, experiment.run(arm, grid, 0, **changes).config.trial())
+        for arm, grid in experiment.cells()
+        for changes in ({}, {"timed": False})  # as tuning runs are
+    }
+    kept = [found in known for found in zip(table["arm"], table["trial"], strict=True)]
+    return table[kept].reset_index(drop=True)
 
 
 def _words(value: Any) -> str:

@@ -60,12 +60,16 @@ def standard_measures(record: Record) -> dict[str, float]:
 def results_table(
     entries: Iterable[tuple[str, Mapping[str, Any], Record]], claim: ClaimConfig | None = None
 ) -> pd.DataFrame:
-    """Return one row a run: arm, grid values under their dotted names, seed, status, diverged_at, and every measure."""
+    """Return one row a run: arm, grid values under their dotted names, seed, trial, status, diverged_at, every measure.
+
+    trial: the identity of the run's settings, its seed apart.
+    """
     rows = [
         {
             "arm": arm,
             **{axis: list(value) if isinstance(value, tuple) else value for axis, value in grid.items()},
             "seed": record.config.seed,
+            "trial": record.config.trial(),
             "status": record.status,
             "diverged_at": np.nan if record.diverged_at is None else float(record.diverged_at),
             **standard_measures(record),
@@ -73,6 +77,5 @@ def results_table(
         }
         for arm, grid, record in entries
     ]
-    return pd.DataFrame(
-        rows, columns=None if rows else ["arm", "seed", "status", "final_validation_accuracy", "final_test_accuracy"]
-    )
+    always = ["arm", "seed", "trial", "status", "final_validation_accuracy", "final_test_accuracy"]
+    return pd.DataFrame(rows, columns=None if rows else always)

@@ -18,7 +18,7 @@ RATE = "optimizer.learning_rate"
 
 @dataclass(frozen=True)
 class ArmSummary:
-    """One arm (and grid values, where there are several) at its best learning rate, over its evaluation seeds.
+    """One arm at its best learning rate, over its evaluation seeds and what else the grid varies.
 
     steps_to_target, test_accuracy: (median, lower quartile, upper quartile); None where not measured.
     """
@@ -48,6 +48,8 @@ def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame) -> list[Run]:
     runs = experiment.evaluation_runs({})
     if RATE not in config.grid:
         return runs
+    if table.empty:
+        return []
     evaluated = table[table["seed"].isin(config.seeds)]
     means = evaluated.pivot_table(index="arm", columns=RATE, values="final_validation_accuracy", aggfunc="mean")
     best_of = means.idxmax(axis="columns").to_dict()

@@ -24,7 +24,7 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from experiments.config import Run, RunConfig
+from experiments.config import Run
 from experiments.storage import Record
 
 if TYPE_CHECKING:
@@ -144,13 +144,8 @@ def _hparams(run: Run) -> dict[str, str | float]:
     }
 
 
-def _trial(config: RunConfig) -> str:
-    """One trial for all seeds: the identity of the configuration without its seed."""
-    return config.model_copy(update={"seed": 0}).digest()
-
-
 def _session_start(run: Run) -> Summary.Value:
-    start = plugin_data_pb2.SessionStartInfo(group_name=_trial(run.config), start_time_secs=time.time())
+    start = plugin_data_pb2.SessionStartInfo(group_name=run.config.trial(), start_time_secs=time.time())
     for name, value in _hparams(run).items():
         if isinstance(value, str):
             start.hparams[name].string_value = value

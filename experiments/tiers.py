@@ -28,8 +28,12 @@ README_TIER = Tier.mnist
 
 
 def load_claims(names: list[str], tier: Tier) -> dict[str, Experiment]:
-    """Return the experiments of the claims named, or of all, by claim; raises ConfigError with every fault found."""
-    known = sorted(path.stem for path in Tier.embedded.folder.glob("*.yaml"))
+    """Return the experiments of the claims named, or of all, by claim; raises ConfigError with every fault found.
+
+    The files of the embedded tier are the list of claims; another tier has those of which it has a file of the name.
+    """
+    claims = {path.stem for path in Tier.embedded.folder.glob("*.yaml")}
+    known = sorted(claims & {path.stem for path in tier.folder.glob("*.yaml")})
     faults = [f"{name}: no such claim; there are: {', '.join(known)}" for name in names if name not in known]
     experiments = {}
     for name in [name for name in names if name in known] if names else known:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from experiments.config import Experiment, ExperimentConfig
+from experiments.config import Experiment
 from experiments.tiers import README_TIER, Tier, load_claims
 from experiments.yaml_source import ConfigError
 
@@ -43,15 +43,15 @@ def reproduce(
         errors.print("error: --publish takes all claims of a tier; leave the names out", style="red", markup=False)
         raise typer.Exit(2)
     try:
-        experiments = load_claims(claims or [], tier)
-        all_claims = [experiment.config for experiment in load_claims([], tier).values()]
+        asked = list(load_claims(claims or [], tier))
+        of_tier = load_claims([], tier)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red", markup=False)
         raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = Console(highlight=False)
     try:
-        if not _reproduce(console, experiments, all_claims, tier, out / tier.value, options, tune, publish):
+        if not _reproduce(console, of_tier, asked, tier, out / tier.value, options, tune, publish):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -64,7 +64,7 @@ def reproduce(
 def _reproduce(
     console: Console,
     experiments: dict[str, Experiment],
-    all_claims: list[ExperimentConfig],
+    asked: list[str],
     tier: Tier,
     folder: Path,
     options: Any,
@@ -75,11 +75,9 @@ def _reproduce(
     from experiments.progress import SweepProgress
 
     started = time.monotonic()
-    studies = [
-        Study(experiment, folder / name)
-        for name, experiment in experiments.items()
-        if experiment.config.claim and experiment.config.claim.kind != "over_all_claims"
-    ]
+    of_tier = [Study(experiment, folder / name) for name, experiment in experiments.items()]
+    trained = [name for name in asked if not experiments[name].config.is_over_all_claims]
+    studies = [study for study in of_tier if study.experiment.name in trained]
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune)
     if tune:
@@ -89,10 +87,10 @@ def _reproduce(
     from experiments import reproduction
     from experiments.verdict_table import print_verdicts
 
-    results = reproduction.read_tables([Study(experiment, folder / name) for name, experiment in experiments.items()])
-    judged = reproduction.judge_all(results, all_claims)
-    print_verdicts(console, judged)
-    report = reproduction.write_report(folder, tier.value, studies, results, judged, options.workers_here)
+    results = reproduction.read_tables(of_tier)  # of earlier commands, too
+    judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])
+    print_verdicts(console, [result for result in judged if result.id in asked])
+    report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if publish:
         reproduction.publish(PROJECT / "docs" / "results", tier.value, studies, results, judged)
@@ -108,7 +106,7 @@ def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: 
         config = experiments[name].config
         for (arm, per), tuned in tuned_rates(table, config).items():
             edge = ", at the edge of the grid" if tuned.at_edge else ""
-            where = f" at {', '.join(f'{v:g}' for v in per)}" if per else ""
+            where = f" at {', '.join(map(str, per))}" if per else ""
             target = target_from_tuning(table, config, arm)
             console.print(
                 f"{name}: {arm}{where}: best rate {tuned.value}{edge}; best accuracy less a point {target:.4f}"

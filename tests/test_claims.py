@@ -568,6 +568,12 @@ def test_over_all_claims_lists_the_refuted_comparisons():
     )
 
 
+def test_a_premise_is_no_benefit_that_is_claimed():
+    premise = judged(STEPS | {"says_bn_helps": False}, 100.0, 100.0)
+    assert premise.verdict == "refuted"
+    assert over_all(premise).reason.startswith("0 of 0 comparisons")
+
+
 def test_over_all_claims_is_refuted_where_all_hold_and_inconclusive_where_some_are_open():
     helps, unsure = judged(STEPS, 200.0, 100.0), judged(STEPS, [100.0, 200.0] * 5, 100.0)
     assert over_all(helps).verdict == "refuted"

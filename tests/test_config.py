@@ -78,6 +78,8 @@ def only_run(folder: Path, text: str, *overrides: str) -> RunConfig:
         ("grid:\n  optimizer.rate: [1, 2]", "grid.optimizer.rate: no such field; 'rate' is not one of kind, learning_rate, momentum, beta_1, beta_2"),
         ("grid:\n  optimizer.learning_rate: [1, -2]", "grid.optimizer.learning_rate: must be above 0, got -2"),
         ("grid:\n  seed: [1]", f"grid.seed: {NO_SEED}"),
+        ("grid:\n  model.norm: [{kind: none}, {kind: custom}]", "grid.model.norm: several fields at once; give one of them, such as model.norm.kind, or arms"),
+        ("grid:\n  xla: [auto, true]", "grid.xla: texts and other values cannot share an axis; make them arms"),
         ("tuning:\n  over: steps", "tuning.over: 'steps' is not one of  (an axis of grid)"),
         ("tuning:\n  {over: steps, seeds: [5, 5]}\ngrid: {steps: [50]}", "tuning.seeds: 5 is given twice; keep one"),
         ("tuning:\n  {over: steps, seeds: [0, 5]}\ngrid: {steps: [50]}", "tuning.seeds: [0] are evaluation seeds too; a seed is for tuning or for evaluation"),
@@ -89,6 +91,8 @@ def only_run(folder: Path, text: str, *overrides: str) -> RunConfig:
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("drift", "seconds_per_step") + "]}", "claim.parts.0: seconds_per_step compares runs that were trained alone; set run.timed: true"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("above: 1", "above: 1, below: 2") + "]}", "claim.parts.0.margin: give exactly one of at_least, at_most, above, below, within, found 2"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("above: 1", "within: [2, 1]") + "]}", "claim.parts.0.margin: within: the lower bound comes first"),
+        ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("drift", "mean_value") + "]}", "claim.parts.0: mean_value needs a metric, such as loss/validation"),
+        ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("drift", "drift, rate: every") + "]}\ntuning: {over: steps}\ngrid: {steps: [50]}", "claim.parts.0.rate: every compares at other rates than the tuned; set tuning.evaluate: all"),
         ("claim:\n  {statement: s, source: s, parts: [" + PART.replace("drift", "drft") + "]}", "claim.parts.0.measure: 'drft' is not one of"),
     ],
 )  # fmt: skip

@@ -244,7 +244,8 @@ def test_seconds_of_a_run_that_was_not_timed_count_for_nothing(measure: str):
 def test_every_name_of_the_schema_is_dispatched():
     for measure in typing.get_args(MeasureName):
         step = 0 if measure in ("value_at_step", "gradient_ratio") else None
-        measures.measure_value(EVERYTHING, part(measure, step=step, baseline="no_bn"), claim())
+        metric = "landscape" if measure in ("worst_value", "mean_value", "value_at_step") else None
+        measures.measure_value(EVERYTHING, part(measure, step=step, metric=metric, baseline="no_bn"), claim())
 
 
 def test_a_failed_run_and_a_claim_without_a_target_have_no_value():

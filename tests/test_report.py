@@ -190,7 +190,7 @@ def test_a_margin_reads_with_its_sign_and_unit(changes: dict[str, object], expec
             {"measure": "first_values", "effect": "largest_difference", "over": "baseline"},
             "first values, largest |custom_bn − no_bn|",
         ),
-        ({"measure": "value_at_step", "step": 1000}, "value at step 1,000, "),
+        ({"measure": "value_at_step", "metric": "loss/test", "step": 1000}, "value at step 1,000 (loss/test), "),
     ],
 )
 def test_a_comparison_reads_from_its_settings(changes: dict[str, object], expected: str) -> None:

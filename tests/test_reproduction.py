@@ -13,6 +13,7 @@ from experiments.claims import ClaimResult
 from experiments.conduct import Study
 from experiments.loading import load_experiment
 from experiments.report import replace_between_markers, verdict_table_markdown
+from experiments.results_table import results_table
 from experiments.storage import Record, StorageError
 from experiments.tiers import README_TIER, Tier, load_claims
 from experiments.yaml_source import ConfigError
@@ -113,6 +114,62 @@ def test_a_folder_without_results_is_said_to_have_none(tmp_path: Path) -> None:
     ]
     with pytest.raises(StorageError, match=r"holds no results; run scripts/reproduce\.py first"):
         reproduction.read_tables(studies)
+
+
+def test_a_row_of_other_settings_is_a_run_that_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "title: t\nrun: {steps: 100}\narms: {a: {}, b: {model.norm.kind: custom}}\nseeds: 2\n"
+    )
+    before = load_experiment(tmp_path / "c.yaml")
+    runs = before.evaluation_runs({})
+    rows = results_table((run.arm, run.grid, Record(run.config, "finished", {})) for run in runs)
+    (tmp_path / "c").mkdir()
+    rows.to_parquet(tmp_path / "c" / "results.parquet")
+    longer_b = load_experiment(tmp_path / "c.yaml", ["arms.b.steps=200"])
+    for experiment, expected in ((before, ["a", "b", "a", "b"]), (longer_b, ["a", "a"])):
+        found = reproduction.read_tables([Study(experiment, tmp_path / "c")])
+        assert list(found["c"].table["arm"]) == expected
+
+
+def test_a_table_that_does_not_say_its_settings_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "higher_rates").mkdir()
+    pd.DataFrame({"arm": ["bn"], "seed": [0]}).to_parquet(tmp_path / "higher_rates" / "results.parquet")
+    with pytest.raises(
+        StorageError, match=r"does not say with which settings; write it again by scripts/reproduce\.py"
+    ):
+        reproduction.read_tables(
+            [Study(load_claims(["higher_rates"], Tier.embedded)["higher_rates"], tmp_path / "higher_rates")]
+        )
+
+
+def test_a_claim_without_a_file_in_a_tier_is_tested_in_the_other_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("claims", "mnist"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "both.yaml").write_text("title: t\narms: {a: {}}\n")
+    (tmp_path / "claims" / "embedded_alone.yaml").write_text("title: t\narms: {a: {}}\n")
+    (tmp_path / "mnist" / "no_claim.yaml").write_text("title: t\narms: {a: {}}\n")
+    monkeypatch.setattr("experiments.tiers.CONFIGS", tmp_path)
+    assert [list(load_claims([], tier)) for tier in (Tier.embedded, Tier.mnist)] == [
+        ["both", "embedded_alone"],
+        ["both"],
+    ]
+    with pytest.raises(ConfigError, match=r"embedded_alone: no such claim; there are: both"):
+        load_claims(["embedded_alone"], Tier.mnist)
+
+
+def test_a_full_disk_at_the_report_is_an_error_that_names_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _: bytes) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(storage, "write_atomically", full)
+    with pytest.raises(StorageError, match=r"report\.html: No space left on device"):
+        reproduction.write_report(tmp_path, "embedded", [], {}, [], 1)
+    with pytest.raises(StorageError, match=r"provenance\.json: No space left on device"):
+        reproduction.publish(tmp_path, "embedded", [], {}, [])
 
 
 def test_claim_over_all_claims_is_judged_last_and_needs_no_runs() -> None:

@@ -83,7 +83,7 @@ def test_one_row_a_run_with_its_place_outcome_and_measures():
 
 def test_without_a_claim_the_standard_measures_stand_alone():
     assert list(results_table([("bn", {}, record(0))]).columns) == [
-        *("arm", "seed", "status", "diverged_at", "final_test_accuracy", "final_validation_accuracy"),
+        *("arm", "seed", "trial", "status", "diverged_at", "final_test_accuracy", "final_validation_accuracy"),
         *("best_validation_accuracy", "final_train_loss", "train_seconds", "seconds_per_step"),
     ]
 

@@ -123,6 +123,12 @@ def test_without_several_rates_all_runs_are_summarized(tmp_path: Path):
     assert (found.best_rate, found.steps_to_target, found.test_accuracy[1:]) == (None, None, (0.4, 0.5))
 
 
+def test_before_any_run_no_rate_is_the_best(tmp_path: Path):
+    tried = experiment(tmp_path)
+    assert runs_at_best_rate(tried, results_table([])) == []
+    assert [(found.best_rate, found.runs) for found in summarize(tried, results_table([]))] == [(None, 0)] * 2
+
+
 @pytest.mark.parametrize("tail", ["seeds: 2\n", "seeds: 2\ntuning: {seeds: [100]}\n"])
 def test_when_every_run_failed_the_summary_says_so_without_an_error(tmp_path: Path, tail: str):
     tried = experiment(tmp_path, tail=tail + CLAIM)

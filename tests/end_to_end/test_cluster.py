@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sweeping import CONFIG, ROOT, RUNS, SECONDS_TO_END, curves, finish, finished, start, wait_for, write_config
 
-pytest.importorskip("distributed", reason="needs Dask: pip install 'batchnorm-lab[cluster]'")
+pytest.importorskip("distributed", reason="needs Dask: pip install --editable '.[cluster]'")
 
 SECONDS_TO_SAY_SO = 15  # of a clear error, starting the command on a busy machine included
 

@@ -60,6 +60,17 @@ def test_the_report_judges_the_tables_alone(first: tuple[Path, str]) -> None:
     assert verdict(again.stdout) == verdict(printed)
 
 
+def test_another_claim_joins_the_report_of_the_first(first: tuple[Path, str]) -> None:
+    out, _ = first
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("run.json")}
+    done = command("reproduce.py", "does_not_always_help", "--out", out)  # it has no runs of its own
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "does_not_always_help" in done.stdout
+    assert CLAIM not in done.stdout
+    assert f'id="{CLAIM}"' in (out / "embedded" / "report.html").read_text(encoding="utf-8")
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("run.json")} == before
+
+
 def test_part_of_a_tier_is_not_published(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_bytes()
     done = command("reproduce.py", CLAIM, "--publish", "--out", tmp_path)
