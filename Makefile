@@ -1,4 +1,4 @@
-# Every target sets up .venv first; python3 (3.11 or newer) and make are all that is needed.
+# Every target sets up .venv first; python3 (3.11 to 3.13) and make are all that is needed.
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
@@ -39,7 +39,7 @@ clean:  ## remove the environment and all results
 	rm -rf .venv runs *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv/installed: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "needs Python 3.11 or newer: make PYTHON=python3.11 …"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "needs Python 3.11, 3.12 or 3.13, as TensorFlow does: make PYTHON=python3.13 …"; exit 1; }
 	$(PYTHON) -m venv .venv || { echo "the venv module is missing; on Debian: apt install python3-venv"; exit 1; }
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .

@@ -1,6 +1,6 @@
 """Batch normalization followed by noise that shifts every unit's distribution anew at every step.
 
-Santurkar et al. 2018 (arXiv:1805.11604), section 2.2: if batch normalization helped by keeping the distributions of a
+Santurkar et al. 2018 (arXiv:1805.11604), section 2.1: if batch normalization helped by keeping the distributions of a
 layer's inputs steady, this noise would undo the help. It does not.
 """
 

@@ -224,7 +224,9 @@ def cluster_workers(address: str, holders: Mapping[Path, str | None]) -> Iterato
     try:
         from distributed import Client
     except ImportError:
-        raise SweepError("--scheduler needs Dask: pip install 'batchnorm-lab[cluster]'") from None
+        raise SweepError(
+            "--scheduler needs Dask: in the project's folder, pip install --editable '.[cluster]'"
+        ) from None
     if not re.fullmatch(r"(tcp|tls|ucx)://[^/]+:\d+", address):
         raise SweepError(f"--scheduler: must be tcp://host:port, got {address!r}")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it has to say, we say
