@@ -19,6 +19,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from experiments.config import Experiment
 from experiments.loading import load_experiment
+from experiments.overview import show_in_tensorboard
+from experiments.results_table import results_table
 from experiments.storage import Curve, Record, run_name, write_run
 from experiments.tensorboard import write_hparams_config, write_run_events
 
@@ -76,6 +78,20 @@ def test_every_run_has_the_same_tags_and_no_curves_of_single_units(tmp_path: Pat
     tags = {run_name(run): sorted(read(out / run_name(run)).Tags()["scalars"]) for run in tiny.evaluation_runs({})}
     assert len(tags) == 12
     assert set(map(tuple, tags.values())) == {tuple(TAGS)}
+
+
+def test_in_the_summary_a_diverged_run_has_the_lowest_accuracy_and_the_highest_loss(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text("title: t\narms: {a: {}}\nseeds: 5\n")
+    tried = load_experiment(tmp_path / "x.yaml")
+    steps, of_four = np.array([50, 100]), (0.1, 0.2, 0.3, 0.4)
+    curves = [Curve(steps, np.array([0.5, value])) for value in of_four] + [Curve(steps[:1], np.array([0.5]))]
+    show_in_tensorboard(tried, tmp_path, results_table([]), lambda *_: {"a": curves})
+    events = read(tmp_path / "summary" / "a")
+    last = {tag: events.Scalars(tag)[-1] for tag in ("accuracy/validation/median", "loss/train/median")}
+    assert {tag: (shown.step, shown.value) for tag, shown in last.items()} == {
+        "accuracy/validation/median": (100, pytest.approx(0.2)),  # the middle of −∞, 0.1, 0.2, 0.3, 0.4
+        "loss/train/median": (100, pytest.approx(0.3)),
+    }
 
 
 def test_several_values_share_an_event(tmp_path: Path):

@@ -166,6 +166,7 @@ def test_a_changed_configuration_does_not_take_old_results(config: Path, tmp_pat
     done = finish(config, tmp_path, *short, "--set", "run.dataset.train_examples=300")
     assert done.returncode == 0
     assert "done already" not in done.stdout
+    assert f"{len(old)} runs with other settings are replaced" in done.stdout
     assert curves(tmp_path).keys() == old.keys()
     assert all(new != old[run] for run, new in curves(tmp_path).items())
     written = [json.loads((run / "run.json").read_text())["config"] for run in finished(tmp_path)]
