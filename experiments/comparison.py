@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import ClaimConfig, ExperimentConfig, PartConfig
+from experiments.config import LEARNING_RATE, ClaimConfig, ExperimentConfig, PartConfig
 from experiments.measures import needs_target, part_target
 from experiments.results_table import column_name
 from experiments.seed_values import (
@@ -240,7 +240,7 @@ def compare(
     if part.per_seed not in ("rank_correlation", "slope", "largest_stable_rate"):
         return Comparison(part, arms, np.arange(len(keys)), (), f"at the rate {rate:g}" if rate is not None else "")
     axes = [a for a in config.grid if part.rate == "every" or not config.tuning or a != config.tuning.over]
-    axis = part.axis or (config.tuning.over if config.tuning else "optimizer.learning_rate")
+    axis = part.axis or (config.tuning.over if config.tuning else LEARNING_RATE)
     places = [key[axes.index(axis)] for key in keys] if axis in axes else [None]
     if not all(isinstance(place, (int, float)) for place in places):
         return Comparison(part, arms, np.zeros(0), (f"{axis} is no axis of numbers among the runs compared",))

@@ -81,7 +81,7 @@ class Study:
         """Return arm → the curves of one metric of those runs that are done and have been trained.
 
         A run that diverged before the metric was first measured has a curve of no steps. An arm without any value
-        beyond the start is left out.
+        is left out.
         """
         curves: dict[str, list[Curve]] = {}
         for run in runs:

@@ -45,6 +45,7 @@ MeasureName = Literal[
     "gap_at_training_loss",
     "accuracy_drop",
 ]
+LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
 TIMED_MEASURES: tuple[MeasureName, ...] = ("seconds_to_target", "seconds_per_step")  # nan in a run that was not timed
 
 
@@ -201,7 +202,7 @@ class ClaimConfig(Strict):
 class TuningConfig(Strict):
     """Every arm picks its own best value of one grid axis on seeds that are used for nothing else."""
 
-    over: str = "optimizer.learning_rate"
+    over: str = LEARNING_RATE
     per: tuple[str, ...] = Field((), description="grid axes along which the choice is made anew")
     seeds: tuple[Annotated[Whole, Field(ge=0)], ...] = (100, 101, 102)
     evaluate: Literal["best", "all"] = Field("best", description="values that the evaluation seeds train with")

@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from experiments.config import LEARNING_RATE
 from experiments.storage import Curve
 from experiments.wording import plain_number
 
@@ -118,7 +119,7 @@ def rate_figure(table: pd.DataFrame) -> Figure:
 
     table: one row a run, as `results_table` makes it.
     """
-    rate, column = "optimizer.learning_rate", "final_validation_accuracy"
+    rate, column = LEARNING_RATE, "final_validation_accuracy"
     arms = list(dict.fromkeys(table["arm"]))
     lost = {
         (i, rate_value): f"{(runs['status'] == 'diverged').sum()} of {len(runs)}"

@@ -123,9 +123,8 @@ def _check_cells(source: Source, known: list[Fault], faults: list[str]) -> dict[
                 for axis, value, (i, _) in zip(grid, values, choice, strict=True):
                     if positions.setdefault((axis, value), i) != i:
                         faults.append(_report(source, ("grid", axis, i), f"{value!r} is given twice; keep one"))
-    for axis, values in zip(
-        grid, zip(*(values for _, values in cells), strict=True), strict=False
-    ):  # there may be none
+    by_axis = zip(*(values for _, values in cells), strict=True)
+    for axis, values in zip(grid, by_axis, strict=False):  # a faulty grid has no cells
         if fault := _no_axis(axis, values):
             faults.append(_report(source, ("grid", axis), fault))
     return cells

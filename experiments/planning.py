@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +47,7 @@ class SweepPlan:
     done: list[Place]
     copies: list[tuple[Place, Place]]
     tasks: list[Task]
-    outdated: list[Place] = field(default_factory=list)
+    outdated: list[Place]
 
     @property
     def pending(self) -> list[Place]:

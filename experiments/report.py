@@ -21,13 +21,11 @@ from matplotlib.figure import Figure
 
 from experiments import wording
 from experiments.claims import ClaimResult, PartResult
-from experiments.config import ExperimentConfig
+from experiments.config import LEARNING_RATE, ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
 from experiments.figures import convergence_figure, inline_svg, rate_figure
 from experiments.storage import Curve
 from experiments.workforce import spread
-
-LEARNING_RATE = "optimizer.learning_rate"
 
 
 @dataclass(frozen=True)

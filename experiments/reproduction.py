@@ -14,7 +14,7 @@ import pandas as pd
 from experiments import storage
 from experiments.claims import ClaimResult, family_size, judge, judge_table
 from experiments.conduct import Study
-from experiments.config import Experiment, ExperimentConfig
+from experiments.config import LEARNING_RATE, Experiment, ExperimentConfig
 from experiments.effect_figures import effect_figure, verdict_overview
 from experiments.figures import convergence_figure, svg_file
 from experiments.report import AACheck, Evidence, render_report, replace_between_markers, verdict_table_markdown
@@ -55,7 +55,7 @@ def aa_check(results: Mapping[str, Results]) -> AACheck | None:
         return None
     config, table = results[AA_CLAIM].config, results[AA_CLAIM].table
     rate = best_values(tuned_rates(table, config)).get((AA_ARM, ()))
-    chosen = (table["arm"] == AA_ARM) & (table["optimizer.learning_rate"] == rate) & table["seed"].isin(config.seeds)
+    chosen = (table["arm"] == AA_ARM) & (table[LEARNING_RATE] == rate) & table["seed"].isin(config.seeds)
     values = table.loc[chosen, AA_MEASURE].to_numpy(float)
     if not len(values):
         return None

@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.config import Experiment, ExperimentConfig, Run
+from experiments.config import LEARNING_RATE, Experiment, ExperimentConfig, Run
 from experiments.results_table import column_name
 from experiments.seed_values import weights
 from experiments.tuning import best_values, tuned_rates
-
-RATE = "optimizer.learning_rate"
 
 
 @dataclass(frozen=True)
@@ -46,14 +44,16 @@ def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame) -> list[Run]:
         runs = experiment.evaluation_runs(best)
         return [r for r in runs if best.get((r.arm, tuple(r.grid[a] for a in tuning.per))) == r.grid[tuning.over]]
     runs = experiment.evaluation_runs({})
-    if RATE not in config.grid:
+    if LEARNING_RATE not in config.grid:
         return runs
     if table.empty:
         return []
     evaluated = table[table["seed"].isin(config.seeds)]
-    means = evaluated.pivot_table(index="arm", columns=RATE, values="final_validation_accuracy", aggfunc="mean")
+    means = evaluated.pivot_table(
+        index="arm", columns=LEARNING_RATE, values="final_validation_accuracy", aggfunc="mean"
+    )
     best_of = means.idxmax(axis="columns").to_dict()
-    return [run for run in runs if best_of.get(run.arm) == run.grid[RATE]]
+    return [run for run in runs if best_of.get(run.arm) == run.grid[LEARNING_RATE]]
 
 
 def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
@@ -65,11 +65,11 @@ def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
     for arm in config.arms:
         runs = table[table["arm"] == arm]
         of_arm = [run for run in best if run.arm == arm]
-        rates = {run.grid[RATE] for run in of_arm} if RATE in config.grid else set()
+        rates = {run.grid[LEARNING_RATE] for run in of_arm} if LEARNING_RATE in config.grid else set()
         evaluated = runs[runs["seed"].isin(config.seeds)]
         steps = _steps_column(config, arm)
         if rates:
-            evaluated = evaluated[evaluated[RATE].isin(rates)]
+            evaluated = evaluated[evaluated[LEARNING_RATE].isin(rates)]
         rows.append(
             ArmSummary(
                 arm,

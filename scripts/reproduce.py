@@ -44,14 +44,14 @@ def reproduce(
         raise typer.Exit(2)
     try:
         asked = list(load_claims(claims or [], tier))
-        of_tier = load_claims([], tier)
+        experiments = load_claims([], tier)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red", markup=False)
         raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = Console(highlight=False)
     try:
-        if not _reproduce(console, of_tier, asked, tier, out / tier.value, options, tune, publish):
+        if not _reproduce(console, experiments, asked, tier, out / tier.value, options, tune, publish):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -76,8 +76,9 @@ def _reproduce(
 
     started = time.monotonic()
     of_tier = [Study(experiment, folder / name) for name, experiment in experiments.items()]
-    trained = [name for name in asked if not experiments[name].config.is_over_all_claims]
-    studies = [study for study in of_tier if study.experiment.name in trained]
+    studies = [
+        study for study in of_tier if study.experiment.name in asked and not study.experiment.config.is_over_all_claims
+    ]
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune)
     if tune:
