@@ -11,15 +11,15 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import storage
-from experiments.config import Experiment, Run
-from experiments.planning import Place, SweepPlan, plan_sweep
-from experiments.results_table import results_table
-from experiments.storage import NO_CURVE, Curve
-from experiments.sweep import SweepError, SweepOptions, sweep
-from experiments.tensorboard import write_hparams_config
-from experiments.tuning import best_values, tuned_rates
-from experiments.workforce import spread
+from experiments.analysis.results_table import results_table
+from experiments.analysis.tuning import best_values, tuned_rates
+from experiments.configuration.schema import Experiment, Run
+from experiments.records import storage
+from experiments.records.storage import NO_CURVE, Curve
+from experiments.records.tensorboard import write_hparams_config
+from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
+from experiments.sweeping.sweep import SweepError, SweepOptions, sweep
+from experiments.sweeping.workforce import spread
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def conduct(
 
 def _finish(study: Study) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
-    from experiments.overview import show_in_tensorboard  # draws figures, which planning has no need of
+    from experiments.reporting.overview import show_in_tensorboard  # draws figures, which planning has no need of
 
     storage.remove_leftovers(study.folder)
     table = study.write_results()

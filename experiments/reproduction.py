@@ -11,16 +11,22 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import storage
-from experiments.claims import ClaimResult, family_size, judge, judge_table
+from experiments.analysis.claims import ClaimResult, family_size, judge, judge_table
+from experiments.analysis.statistics import false_support_share, interval_coverage
+from experiments.analysis.summary import runs_at_best_rate
+from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.conduct import Study
-from experiments.config import LEARNING_RATE, Experiment, ExperimentConfig
-from experiments.effect_figures import effect_figure, verdict_overview
-from experiments.figures import convergence_figure, svg_file
-from experiments.report import AACheck, Evidence, render_report, replace_between_markers, verdict_table_markdown
-from experiments.statistics import false_support_share, interval_coverage
-from experiments.summary import runs_at_best_rate
-from experiments.tuning import best_values, tuned_rates
+from experiments.configuration.schema import LEARNING_RATE, Experiment, ExperimentConfig
+from experiments.records import storage
+from experiments.reporting.effect_figures import effect_figure, verdict_overview
+from experiments.reporting.figures import convergence_figure, svg_file
+from experiments.reporting.report import (
+    AACheck,
+    Evidence,
+    render_report,
+    replace_between_markers,
+    verdict_table_markdown,
+)
 
 ABOUT = ("packages", "python", "processor", "system", "threads")
 HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview

@@ -23,10 +23,10 @@ def layer(
     as_json: Json = False,
 ) -> None:
     """Time our batch normalization beside the stock layer, the bare fused kernel and the memory's streaming floor."""
-    from experiments.worker import start_tensorflow
+    from experiments.sweeping.worker import start_tensorflow
 
     start_tensorflow(threads)
-    from experiments import layer_benchmark
+    from experiments.benchmarks import layer as layer_benchmark
 
     rows = [row for shape in layer_benchmark.SHAPES for row in layer_benchmark.measure_layer(shape, rounds)]
     cnn = layer_benchmark.measure_cnn_step(rounds)
@@ -61,10 +61,10 @@ def step(
     as_json: Json = False,
 ) -> None:
     """Time a training step by kind of network: with XLA, without, under `model.fit` and in a loop by hand."""
-    from experiments.worker import start_tensorflow
+    from experiments.sweeping.worker import start_tensorflow
 
     start_tensorflow(threads)
-    from experiments import step_benchmark
+    from experiments.benchmarks import step as step_benchmark
 
     figures: dict[str, dict[str, float]] = {}
     for case in step_benchmark.CASES:
@@ -92,7 +92,7 @@ def sweep(
     as_json: Json = False,
 ) -> None:
     """Time a sweep of 160 small runs: by a loop of `model.fit`, plain and tuned (a sample, scaled up), and by ours."""
-    from experiments import sweep_benchmark
+    from experiments.benchmarks import sweep as sweep_benchmark
 
     found = sweep_benchmark.figures(workers, sample)
     if as_json:

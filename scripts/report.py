@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.tiers import Tier, load_claims
-from experiments.yaml_source import ConfigError
+from experiments.configuration.tiers import Tier, load_claims
+from experiments.configuration.yaml_source import ConfigError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -27,9 +27,9 @@ def report(
     """Print the verdicts of a tier's finished claims and write its report.html."""
     from experiments import reproduction
     from experiments.conduct import Study
-    from experiments.storage import StorageError
-    from experiments.verdict_table import print_verdicts
-    from experiments.workforce import SweepError
+    from experiments.records.storage import StorageError
+    from experiments.reporting.verdict_table import print_verdicts
+    from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value
     try:

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from experiments.config import Experiment
-from experiments.tiers import README_TIER, Tier, load_claims
-from experiments.yaml_source import ConfigError
+from experiments.configuration.schema import Experiment
+from experiments.configuration.tiers import README_TIER, Tier, load_claims
+from experiments.configuration.yaml_source import ConfigError
 
 INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent.parent
@@ -36,8 +36,8 @@ def reproduce(
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's table")] = False,
 ) -> None:
     """Test CLAIM… and print a verdict for each: supported, refuted or inconclusive. Interrupted, it goes on."""
-    from experiments.storage import StorageError
-    from experiments.sweep import SweepError, SweepOptions
+    from experiments.records.storage import StorageError
+    from experiments.sweeping.sweep import SweepError, SweepOptions
 
     if publish and claims:
         errors.print("error: --publish takes all claims of a tier; leave the names out", style="red", markup=False)
@@ -72,7 +72,7 @@ def _reproduce(
     publish: bool,
 ) -> bool:
     from experiments.conduct import Study, conduct
-    from experiments.progress import SweepProgress
+    from experiments.sweeping.progress import SweepProgress
 
     started = time.monotonic()
     of_tier = [Study(experiment, folder / name) for name, experiment in experiments.items()]
@@ -86,7 +86,7 @@ def _reproduce(
         return not progress.failed
 
     from experiments import reproduction
-    from experiments.verdict_table import print_verdicts
+    from experiments.reporting.verdict_table import print_verdicts
 
     results = reproduction.read_tables(of_tier)  # of earlier commands, too
     judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])
@@ -101,7 +101,7 @@ def _reproduce(
 
 
 def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: Any) -> None:
-    from experiments.tuning import target_from_tuning, tuned_rates
+    from experiments.analysis.tuning import target_from_tuning, tuned_rates
 
     for name, table in tables.items():
         config = experiments[name].config

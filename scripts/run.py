@@ -13,9 +13,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from experiments.config import Experiment, json_schema
-from experiments.loading import load_experiment
-from experiments.yaml_source import ConfigError
+from experiments.configuration.loading import load_experiment
+from experiments.configuration.schema import Experiment, json_schema
+from experiments.configuration.yaml_source import ConfigError
 
 INTERRUPTED = 130
 
@@ -46,8 +46,8 @@ def run(
         return
     if not configs:
         raise typer.BadParameter("give at least one experiment file, such as configs/quickstart.yaml")
-    from experiments.storage import StorageError
-    from experiments.sweep import SweepError, SweepOptions
+    from experiments.records.storage import StorageError
+    from experiments.sweeping.sweep import SweepError, SweepOptions
 
     experiments = _load(configs, overrides or [])
     options = SweepOptions(
@@ -88,7 +88,7 @@ def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
 
 def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
     from experiments.conduct import Study
-    from experiments.planning import estimate_seconds, plan_sweep
+    from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
     console = Console(highlight=False, soft_wrap=True)
     for experiment in experiments:
@@ -112,8 +112,8 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
 
 def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     from experiments.conduct import Study, conduct
-    from experiments.progress import SweepProgress
-    from experiments.summary_table import print_summary
+    from experiments.reporting.summary_table import print_summary
+    from experiments.sweeping.progress import SweepProgress
 
     console = Console(highlight=False)
     started = time.monotonic()

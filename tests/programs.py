@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import RunConfig
-from experiments.datasets import load_dataset
-from experiments.program import Program
-from experiments.training import train
+from experiments.configuration.schema import RunConfig
+from experiments.training.datasets import load_dataset
+from experiments.training.program import Program
+from experiments.training.run import train
 
 DIGITS = load_dataset("digits")
 

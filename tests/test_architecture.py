@@ -11,15 +11,32 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("custom_layers", "models", "experiments", "scripts")
-MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).glob("*.py"))
+MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 MOST_LINES = 300
 HEAVY = ("tensorflow", "keras", "tensorflow_datasets", "sklearn")
-# Everything in experiments but these reads, plans or shows: it never loads TensorFlow.
-TRAINING = {"datasets", "program", "probes", "training", "step_benchmark", "layer_benchmark"}
+# Each wing of experiments and the wings it may know. What stands beside them, such as `conduct`, may know all.
+WINGS = {
+    "configuration": set(),
+    "records": {"configuration"},
+    "training": {"configuration", "records"},
+    "analysis": {"configuration", "records"},
+    "sweeping": {"configuration", "records", "training"},
+    "reporting": {"configuration", "records", "analysis", "sweeping"},
+    "benchmarks": {"configuration", "records", "training", "sweeping"},
+}
+# All other wings read, plan or show: they never load TensorFlow.
+HEAVY_WINGS = ("training", "benchmarks")
 
 
 def name_of(path: Path) -> str:
-    return f"{path.parent.name}.{path.stem}".removesuffix(".__init__")
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def wing_of(module: str) -> str:
+    """The wing of a module of experiments; "" for what stands beside the wings and for all else."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "experiments" and len(parts) > 1 and parts[1] in WINGS else ""
 
 
 def imports_of(path: Path, top_level_only: bool = False) -> set[str]:
@@ -41,15 +58,22 @@ def imports_of(path: Path, top_level_only: bool = False) -> set[str]:
 
 def test_the_modules_are_found():
     names = set(map(name_of, MODULES))
-    assert {"custom_layers", "custom_layers.batch_normalization", "models.blocks", "experiments.program"} <= names
-    assert imports_of(ROOT / "experiments/sweep.py") >= {"experiments.storage", "experiments.planning", "experiments.worker"}  # fmt: skip  # noqa: E501
-    assert "experiments.worker" not in imports_of(ROOT / "experiments/sweep.py", top_level_only=True)
-    assert "experiments.program" in imports_of(ROOT / "experiments/worker.py")
+    assert {"custom_layers", "custom_layers.batch_normalization", "models.blocks"} <= names
+    assert {"experiments.training", "experiments.training.program", "experiments.conduct"} <= names
+    sweep = ROOT / "experiments/sweeping/sweep.py"
+    own = {"experiments.records.storage", "experiments.sweeping.planning", "experiments.sweeping.worker"}
+    assert imports_of(sweep) >= own
+    assert "experiments.sweeping.worker" not in imports_of(sweep, top_level_only=True)
+
+
+def test_every_folder_of_experiments_is_a_wing():
+    folders = {path.name for path in (ROOT / "experiments").iterdir() if (path / "__init__.py").exists()}
+    assert folders == WINGS.keys()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_imports_point_one_way(path: Path):
-    allowed = PACKAGES[: PACKAGES.index(path.parent.name) + 1]
+    allowed = PACKAGES[: PACKAGES.index(name_of(path).partition(".")[0]) + 1]
     for imported in imports_of(path):
         package = imported.partition(".")[0]
         if package in PACKAGES:
@@ -72,30 +96,19 @@ def test_no_module_imports_itself_in_a_circle():
         reach(name, ())
 
 
-ORDER = [
-    {"yaml_source", "config", "loading"},
-    {"datasets", "evaluation", "probes", "program", "storage", "training"},
-]
+@pytest.mark.parametrize("path", [path for path in MODULES if wing_of(name_of(path))], ids=name_of)
+def test_wings_know_only_the_wings_below_them(path: Path):
+    own = wing_of(name_of(path))
+    for imported in imports_of(path):
+        if imported.startswith("experiments."):
+            assert wing_of(imported) in WINGS[own] | {own}, f"{name_of(path)} imports {imported}"
 
 
-@pytest.mark.parametrize("name", sorted(ORDER[0]))
-def test_the_configuration_knows_nothing_of_what_is_made_of_it(name: str):
-    found = {i.removeprefix("experiments.") for i in imports_of(ROOT / f"experiments/{name}.py") if "experiments" in i}
-    assert found <= ORDER[0]
+PURE = [*sorted((ROOT / "experiments/analysis").glob("*.py")), ROOT / "experiments/reporting/wording.py"]
 
 
-@pytest.mark.parametrize("name", sorted(ORDER[1]))
-def test_programs_and_storage_know_nothing_of_sweeps_and_reports(name: str):
-    found = {i.removeprefix("experiments.") for i in imports_of(ROOT / f"experiments/{name}.py") if "experiments" in i}
-    assert found <= ORDER[0] | ORDER[1]
-    assert name != "storage" or found == {"config"}
-
-
-@pytest.mark.parametrize(
-    "name", ["measures", "statistics", "seed_values", "results_table", "tuning", "comparison", "claims", "wording"]
-)
-def test_measures_statistics_and_verdicts_read_no_files(name: str):
-    path = ROOT / f"experiments/{name}.py"
+@pytest.mark.parametrize("path", PURE, ids=name_of)
+def test_measures_statistics_and_verdicts_read_no_files(path: Path):
     assert imports_of(path).isdisjoint({"pathlib", "os", "io", "shutil"})
     calls = [n.func for n in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(n, ast.Call)]
     assert "open" not in {call.id for call in calls if isinstance(call, ast.Name)}
@@ -110,8 +123,9 @@ def loaded_by(statements: str) -> set[str]:
 
 
 def test_everything_but_training_loads_without_tensorflow():
-    light = [name_of(p) for p in MODULES if p.parent.name == "experiments" and p.stem not in TRAINING]
-    assert {"experiments.report", "experiments.storage", "experiments.claims", "experiments.sweep"} <= set(light)
+    light = [name_of(p) for p in MODULES if p.is_relative_to(ROOT / "experiments")]
+    light = [name for name in light if wing_of(name) not in HEAVY_WINGS]
+    assert {"experiments.conduct", "experiments.reporting.report", "experiments.sweeping.worker"} <= set(light)
     assert loaded_by(f"import {', '.join([*light, 'models.config'])}") == set()
 
 

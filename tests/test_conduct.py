@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import experiments.conduct
-from experiments import storage
 from experiments.conduct import Study, conduct
-from experiments.loading import load_experiment
-from experiments.planning import Place, SweepPlan
-from experiments.storage import Curve, Record
-from experiments.sweep import SweepError, SweepOptions
+from experiments.configuration.loading import load_experiment
+from experiments.records import storage
+from experiments.records.storage import Curve, Record
+from experiments.sweeping.planning import Place, SweepPlan
+from experiments.sweeping.sweep import SweepError, SweepOptions
 
 TUNED = """title: tuned
 arms: {bn: {model.norm.kind: custom}}

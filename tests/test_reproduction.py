@@ -8,15 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import reproduction, storage
-from experiments.claims import ClaimResult
+from experiments import reproduction
+from experiments.analysis.claims import ClaimResult
+from experiments.analysis.results_table import results_table
 from experiments.conduct import Study
-from experiments.loading import load_experiment
-from experiments.report import replace_between_markers, verdict_table_markdown
-from experiments.results_table import results_table
-from experiments.storage import Record, StorageError
-from experiments.tiers import README_TIER, Tier, load_claims
-from experiments.yaml_source import ConfigError
+from experiments.configuration.loading import load_experiment
+from experiments.configuration.tiers import README_TIER, Tier, load_claims
+from experiments.configuration.yaml_source import ConfigError
+from experiments.records import storage
+from experiments.records.storage import Record, StorageError
+from experiments.reporting.report import replace_between_markers, verdict_table_markdown
 
 PROJECT = Path(__file__).resolve().parent.parent
 PUBLISHED = PROJECT / "docs" / "results"
@@ -150,7 +151,7 @@ def test_a_claim_without_a_file_in_a_tier_is_tested_in_the_other_alone(
         (tmp_path / folder / "both.yaml").write_text("title: t\narms: {a: {}}\n")
     (tmp_path / "claims" / "embedded_alone.yaml").write_text("title: t\narms: {a: {}}\n")
     (tmp_path / "mnist" / "no_claim.yaml").write_text("title: t\narms: {a: {}}\n")
-    monkeypatch.setattr("experiments.tiers.CONFIGS", tmp_path)
+    monkeypatch.setattr("experiments.configuration.tiers.CONFIGS", tmp_path)
     assert [list(load_claims([], tier)) for tier in (Tier.embedded, Tier.mnist)] == [
         ["both", "embedded_alone"],
         ["both"],

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.claims import ClaimResult, PartResult, Verdict
-from experiments.config import ClaimConfig, ExperimentConfig, PartConfig
-from experiments.report import AACheck, Evidence, render_report
-from experiments.storage import Curve
+from experiments.analysis.claims import ClaimResult, PartResult, Verdict
+from experiments.configuration.schema import ClaimConfig, ExperimentConfig, PartConfig
+from experiments.records.storage import Curve
+from experiments.reporting.report import AACheck, Evidence, render_report
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [

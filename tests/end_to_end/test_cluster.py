@@ -142,7 +142,7 @@ def test_a_scheduler_without_workers_is_said_in_seconds(scheduler: str, tmp_path
 def test_a_worker_that_does_not_see_the_folder_is_named(scheduler: str, two_workers: list[Path], tmp_path: Path):
     assert len(two_workers) == 2
     script = (
-        "import sys; from pathlib import Path; from experiments.workforce import SweepError, cluster_workers\n"
+        "import sys; from pathlib import Path; from experiments.sweeping.workforce import SweepError, cluster_workers\n"
         "try:\n"
         "    with cluster_workers(sys.argv[1], {Path(sys.argv[2]): 'a sweep on another machine'}): pass\n"
         "except SweepError as error: print(error)"

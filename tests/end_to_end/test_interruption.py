@@ -30,7 +30,7 @@ from sweeping import (
     write_config,
 )
 
-from experiments.storage import locked
+from experiments.records.storage import locked
 
 KILLS = 4
 
@@ -138,7 +138,7 @@ def test_ctrl_c_while_the_workers_start_leaves_no_traceback(config: Path, tmp_pa
 
 
 def test_a_worker_that_was_never_given_work_ends_with_its_parent():
-    code = "import time; from experiments.workforce import local_workers\n"
+    code = "import time; from experiments.sweeping.workforce import local_workers\n"
     code += "with local_workers(2, 1) as workforce: workforce.do(time.sleep, [300], lambda _: set())"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
     wait_for(lambda: len(workers(process.pid)) == 2)

@@ -236,7 +236,10 @@ def test_failures_are_told_and_the_others_go_on(tmp_path: Path):
     done = command(config, "--out", tmp_path, "--workers", 1)
     assert done.returncode == 1
     told = " ".join(done.stdout.split())
-    assert "failed: some/unknown/seed=0: experiments.datasets.DatasetError: dataset.name: no data set 'mnnist';" in told
+    assert (
+        "failed: some/unknown/seed=0: experiments.training.datasets.DatasetError: dataset.name: no data set 'mnnist';"
+        in told
+    )
     assert "did you mean 'mnist'?" in told
     assert "dataset.batch_size: got 20, but there are 10 training examples; give a smaller one" in told
     assert "digits has 1078 training examples, got 5000; give fewer" in told

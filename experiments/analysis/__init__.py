@@ -1,0 +1,1 @@
+"""What do the runs come to, and is the claim true?"""

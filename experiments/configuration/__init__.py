@@ -1,0 +1,1 @@
+"""What is to be trained and claimed, and is the file right?"""

@@ -1,0 +1,1 @@
+"""Where does a run's result lie, and is it whole?"""

@@ -1,0 +1,180 @@
+"""How do the curves get into TensorBoard?
+
+Events are written straight into a run's directory, many values to an event, with TensorBoard's own record format and
+without TensorFlow. Step is the update count; wall time runs with the seconds spent in training.
+"""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.plugins.hparams import metadata as hparams_metadata
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from experiments.configuration.schema import Run
+from experiments.records.storage import Record
+
+if TYPE_CHECKING:
+    from experiments.reporting.figures import Band
+
+SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
+
+
+def write_run_events(directory: Path, run: Run, record: Record) -> None:
+    """Write one run's scalars and hyperparameters. The curves of single units stay in `curves.parquet`."""
+    started = float(record.provenance.get("started", time.time()))
+    seconds = dict(zip(record.seconds.steps.tolist(), record.seconds.values.tolist(), strict=True))
+    by_step: dict[int, list[tuple[str, float]]] = defaultdict(list)
+    for metric, curve in record.curves.items():
+        if "/unit_" not in metric:
+            for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
+                by_step[step].append((metric, value))
+    events = [_event(0, started, _session_start(run))]
+    latest = started
+    for step in sorted(by_step):
+        latest = started + seconds.get(step, latest - started)
+        values = [Summary.Value(tag=tag, simple_value=value) for tag, value in by_step[step]]
+        events.append(Event(step=step, wall_time=latest, summary=Summary(value=values)))
+    success = record.status != "failed"
+    events.append(_event(0, latest, _session_end(success)))
+    write_events(directory, events, started)
+
+
+def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
+    """Write which hyperparameters and metrics the dashboard shows, once for the whole experiment."""
+    columns: dict[str, set[Any]] = defaultdict(set)
+    for run in runs:
+        for name, value in _hparams(run).items():
+            columns[name].add(value)
+    infos = []
+    for name, values in columns.items():
+        info = api_pb2.HParamInfo(name=name, display_name=name.replace("_", " "))
+        text = any(isinstance(v, str) for v in values)
+        info.type = api_pb2.DATA_TYPE_STRING if text else api_pb2.DATA_TYPE_FLOAT64
+        for value in sorted(values, key=str):
+            info.domain_discrete.values.add(**({"string_value": str(value)} if text else {"number_value": value}))
+        infos.append(info)
+    metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=tag) for tag in SHOWN_METRICS]
+    about = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics, time_created_secs=time.time())
+    data = plugin_data_pb2.HParamsPluginData(experiment=about, version=hparams_metadata.PLUGIN_DATA_VERSION)
+    for old in experiment.glob("events.out.tfevents.*"):
+        old.unlink()
+    now = time.time()
+    write_events(experiment, [_event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
+
+
+def write_overview(
+    folder: Path, bands: Mapping[str, Mapping[str, Band]], texts: Mapping[str, str], images: Mapping[str, bytes]
+) -> None:
+    """Write the runs `summary/<arm>`: median and quartiles over seeds, with margin charts, texts and PNG images.
+
+    bands: metric → arm → band over the steps. texts: tag → Markdown. An older summary is replaced.
+    """
+    now, overview = time.time(), folder / "summary"
+    shutil.rmtree(overview, ignore_errors=True)
+    overview.mkdir()
+    for arm in dict.fromkeys(arm for of_arms in bands.values() for arm in of_arms):
+        (overview / arm).mkdir()
+        of_arm = {metric: of_arms[arm] for metric, of_arms in bands.items() if arm in of_arms}
+        write_events(overview / arm, _band_events(of_arm, now), now)
+    charts = []
+    for metric in bands:
+        series = layout_pb2.MarginChartContent.Series(
+            value=f"{metric}/median", lower=f"{metric}/low", upper=f"{metric}/high"
+        )
+        margin = layout_pb2.MarginChartContent(series=[series])
+        charts.append(layout_pb2.Chart(title=f"{metric}, median and quartiles over seeds", margin=margin))
+    category = layout_pb2.Category(title="every arm at its best learning rate", chart=charts)
+    layout = layout_pb2.Layout(category=[category]).SerializeToString()
+    values = [_bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])]
+    values += [_bytes_value(tag, "text", [text.encode()]) for tag, text in texts.items()]
+    for tag, png in images.items():
+        width, height = struct.unpack(">II", png[16:24])
+        values.append(_bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png]))
+    write_events(overview, [_event(0, now, value) for value in values], now)
+
+
+def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
+    """Write an event file; raises OSError where the disk does not take it."""
+    with (directory / f"events.out.tfevents.{started:.6f}.batchnorm-lab").open("wb") as file:
+        writer = RecordWriter(file)
+        writer.write(Event(wall_time=started, file_version="brain.Event:2").SerializeToString())
+        for event in events:
+            writer.write(event.SerializeToString())
+        writer.flush()
+
+
+def _band_events(bands: Mapping[str, Band], now: float) -> list[Event]:
+    """One event a step and metric, where the median and both quartiles are finite."""
+    events = []
+    for metric, band in bands.items():
+        for i, step in enumerate(band.steps.tolist()):
+            values = {name: float(getattr(band, name)[i]) for name in ("median", "low", "high")}
+            if np.isfinite(list(values.values())).all():
+                shown = [Summary.Value(tag=f"{metric}/{name}", simple_value=value) for name, value in values.items()]
+                events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
+    return events
+
+
+def _event(step: int, wall_time: float, value: Summary.Value) -> Event:
+    return Event(step=step, wall_time=wall_time, summary=Summary(value=[value]))
+
+
+def _hparams(run: Run) -> dict[str, str | float]:
+    """Arm and grid values: what differs between the trials of an experiment."""
+    short = {axis: axis.rpartition(".")[2] for axis in run.grid}
+    ambiguous = {name for name in short.values() if list(short.values()).count(name) > 1}
+    values = {axis if short[axis] in ambiguous else short[axis]: value for axis, value in run.grid.items()}
+    return {"arm": run.arm} | {
+        name: float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+        for name, value in values.items()
+    }
+
+
+def _session_start(run: Run) -> Summary.Value:
+    start = plugin_data_pb2.SessionStartInfo(group_name=run.config.trial(), start_time_secs=time.time())
+    for name, value in _hparams(run).items():
+        if isinstance(value, str):
+            start.hparams[name].string_value = value
+        else:
+            start.hparams[name].number_value = value
+    data = plugin_data_pb2.HParamsPluginData(session_start_info=start, version=hparams_metadata.PLUGIN_DATA_VERSION)
+    return _hparams_value(hparams_metadata.SESSION_START_INFO_TAG, data)
+
+
+def _session_end(success: bool) -> Summary.Value:
+    status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
+    end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
+    data = plugin_data_pb2.HParamsPluginData(session_end_info=end, version=hparams_metadata.PLUGIN_DATA_VERSION)
+    return _hparams_value(hparams_metadata.SESSION_END_INFO_TAG, data)
+
+
+def _hparams_value(tag: str, data: plugin_data_pb2.HParamsPluginData) -> Summary.Value:
+    value = Summary.Value(tag=tag)
+    value.metadata.plugin_data.plugin_name = hparams_metadata.PLUGIN_NAME
+    value.metadata.plugin_data.content = data.SerializeToString()
+    value.tensor.CopyFrom(hparams_metadata.NULL_TENSOR)
+    return value
+
+
+def _bytes_value(tag: str, plugin: str, content: list[bytes]) -> Summary.Value:
+    value = Summary.Value(tag=tag)
+    value.metadata.plugin_data.plugin_name = plugin
+    value.tensor.dtype = DT_STRING
+    value.tensor.string_val.extend(content)
+    if len(content) > 1:
+        value.tensor.tensor_shape.dim.add(size=len(content))
+    return value

@@ -1,0 +1,1 @@
+"""How do results read, and how do they look?"""

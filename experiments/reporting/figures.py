@@ -1,0 +1,288 @@
+"""What did the runs look like?
+
+Curves against steps, accuracy against the learning rate and Ioffe & Szegedy's figure 1. Figures are objects without
+global state; `inline_svg` and `svg_file` turn one into text, the same bytes every time.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+from experiments.configuration.schema import LEARNING_RATE
+from experiments.records.storage import Curve
+from experiments.reporting.wording import plain_number
+
+INK = "#1c2733"  # becomes the page's text colour in an inline figure
+WIDTH = 8.0  # inches; 800 px in a README
+STYLE: dict[Any, Any] = {  # Any: matplotlib types its parameter names one by one
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.15,
+    "legend.frameon": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "text.parse_math": False,  # arms may be called anything
+    "svg.fonttype": "none",  # text stays text: small, searchable, and without glyph ids
+    **dict.fromkeys(
+        ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"], INK
+    ),
+}
+# Okabe & Ito's colours that stand out on white and on black, none of which means a verdict here.
+ARM_COLOURS = ("#E69F00", "#0072B2", "#CC79A7", "#56B4E9", "#8C6D31", "#7F7F7F")
+ARM_LINES = ("-", "-", "--", "-.", ":", (0, (6, 1, 1, 1)))
+ARM_MARKERS = ("o", "s", "^", "D", "v", "P")
+MOST_BANDS = 4
+TICK_STEPS = [1, 2, 2.5, 5, 10]
+_NO_METADATA = dict.fromkeys(["Date", "Creator", "Format", "Type"])
+
+
+@dataclass(frozen=True)
+class Band:
+    """Median and quartiles over runs: each (n,); nan from where the quantile falls on a run that has diverged."""
+
+    steps: np.ndarray
+    low: np.ndarray
+    median: np.ndarray
+    high: np.ndarray
+    runs: int
+    ended_early: int
+
+
+def band(curves: Sequence[Curve], lower_is_better: bool = False) -> Band:
+    """Return quartiles over runs; one that ended early, or before its first value, counts as worse than any other."""
+    if not any(len(curve.steps) for curve in curves):
+        empty = np.zeros(0)
+        return Band(np.zeros(0, np.int64), empty, empty, empty, len(curves), len(curves))
+    table = pd.concat([pd.Series(curve.values, curve.steps) for curve in curves], axis=1).sort_index()
+    values, sign = table.to_numpy(float), -1 if lower_is_better else 1
+    values = np.where(np.isfinite(values), sign * values, -np.inf)  # (steps, runs)
+    with np.errstate(invalid="ignore"):
+        quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
+    low, median, high = np.where(np.isfinite(quartiles), sign * quartiles, np.nan)[::sign]
+    return Band(table.index.to_numpy(), low, median, high, len(curves), int(np.isinf(values[-1]).sum()))
+
+
+@mpl.rc_context(STYLE)
+def convergence_figure(
+    curves: Mapping[str, Sequence[Curve]],
+    *,
+    target: float | None = None,
+    log_steps: bool | None = None,
+) -> Figure:
+    """Draw accuracy against steps, median and interquartile band over seeds, one line an arm.
+
+    curves: arm → one curve a run, values as shares of 1. log_steps: by default where all happens early.
+    """
+    figure, (axes,) = new_figure(3.9)
+    bands = {arm: band(runs) for arm, runs in curves.items()}
+    if log_steps is None:
+        log_steps = _happens_early(list(bands.values()))
+    for i, (arm, b) in enumerate(bands.items()):
+        shown = b.steps > 0 if log_steps else np.ones(len(b.steps), bool)
+        x = b.steps[shown]
+        early = f" ({b.ended_early} of {b.runs} diverged)" if b.ended_early else ""
+        axes.plot(x, 100 * b.median[shown], label=arm + early, **_line(i))
+        if len(bands) <= MOST_BANDS:
+            low = np.where(np.isnan(b.low), 0.0, b.low)  # below any accuracy: the band reaches the floor
+            ends = (100 * low[shown], 100 * b.high[shown])
+            axes.fill_between(x, *ends, where=np.isfinite(b.high[shown]), color=_line(i)["color"], alpha=0.2, lw=0)
+    if target is not None:
+        axes.axhline(100 * target, color=INK, lw=1, ls=(0, (2, 2)), label=f"target, {100 * target:.1f} %")
+    if log_steps:
+        log_axis(axes)
+    else:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+    spread = "median and quartiles over seeds" if len(bands) <= MOST_BANDS else "median over seeds"
+    axes.set(xlabel="step (optimizer updates)", ylabel="validation accuracy (%)")
+    _legend(figure, spread)
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def rate_figure(table: pd.DataFrame) -> Figure:
+    """Draw accuracy against the learning rate, median over runs, one line an arm; diverged runs are marked.
+
+    table: one row a run, as `results_table` makes it.
+    """
+    rate, column = LEARNING_RATE, "final_validation_accuracy"
+    arms = list(dict.fromkeys(table["arm"]))
+    lost = {
+        (i, rate_value): f"{(runs['status'] == 'diverged').sum()} of {len(runs)}"
+        for i, arm in enumerate(arms)
+        for rate_value, runs in table[table["arm"] == arm].groupby(rate)
+        if (runs["status"] == "diverged").any()
+    }
+    strip = 0.18 * len(arms) + 0.15 if lost else 0.0
+    figure, (axes, *below) = new_figure(
+        3.9 + strip, rows=1 + bool(strip), heights=[3.0, strip] if strip else None, share_x=True
+    )
+    for i, arm in enumerate(arms):
+        runs = table[table["arm"] == arm]
+        values = runs[column].where(runs["status"] != "diverged", -np.inf).groupby(runs[rate]).median()
+        values = values.where(np.isfinite(values))
+        axes.plot(values.index, 100 * values, label=arm, marker=ARM_MARKERS[i % len(ARM_MARKERS)], ms=5, **_line(i))
+    log_axis(axes)
+    axes.xaxis.set_major_locator(FixedLocator(sorted(table[rate].unique())))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_ylabel("final validation accuracy (%)")
+    for strip_axes in below:
+        for (i, at), words in lost.items():
+            strip_axes.plot(at, i, "x", color=_line(i)["color"], ms=6, mew=1.8)
+            strip_axes.annotate(
+                words, (at, i), xytext=(-7, 0), textcoords="offset points", ha="right", va="center", fontsize=8
+            )
+        strip_axes.set_ylim(len(arms) - 0.4, -0.6)
+        strip_axes.set_yticks([])
+        strip_axes.set_ylabel("diverged", rotation=0, ha="right", va="center")
+    figure.axes[-1].set_xlabel("learning rate")
+    _legend(figure, "median over seeds; × diverged runs" if strip else "median over seeds")
+    return figure
+
+
+@mpl.rc_context(STYLE)
+def percentiles_figure(
+    accuracy: Mapping[str, Sequence[Curve]], percentiles: Mapping[str, tuple[Curve, Curve, Curve]]
+) -> Figure:
+    """Draw Ioffe & Szegedy's figure 1: (a) test accuracy, then one unit's {15, 50, 85} percentiles an arm.
+
+    percentiles: arm → curves of the percentiles of one unit of the last hidden layer before its activation.
+    """
+    figure, (left, *others) = new_figure(3.4, columns=1 + len(percentiles))
+    for i, (arm, runs) in enumerate(accuracy.items()):
+        b = band(runs)
+        left.plot(b.steps, 100 * b.median, label=arm, **_line(i))
+    left.set(title="(a) test accuracy", ylabel="test accuracy (%)")
+    order = list(accuracy)
+    for letter, axes, (arm, curves) in zip("bcdefgh", others, percentiles.items(), strict=False):
+        line = _line(order.index(arm) if arm in order else 0) | {"ls": "-"}
+        low, median, high = curves
+        axes.plot(median.steps, median.values, **line)
+        axes.fill_between(low.steps, low.values, high.values, color=line["color"], alpha=0.2, lw=0)
+        for curve, name in zip((high, median, low), ("85", "50", "15"), strict=True):
+            axes.plot(curve.steps, curve.values, color=line["color"], lw=0.8)
+            axes.annotate(
+                name, (curve.steps[-1], curve.values[-1]), xytext=(3, 0), textcoords="offset points",
+                va="center", fontsize=8, annotation_clip=False,
+            )  # fmt: skip
+        axes.set(title=f"({letter}) {arm}")
+    for axes in others[1:]:
+        axes.sharey(others[0])
+    if others:
+        others[0].set_ylabel("input of one unit (15, 50, 85 %)")
+    for axes in (left, *others):
+        axes.set_xlabel("step (optimizer updates)")
+        axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
+        axes.locator_params(axis="x", nbins=4)
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4)
+    return figure
+
+
+def new_figure(
+    height: float,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    heights: Sequence[float] | None = None,
+    share_x: bool = False,
+) -> tuple[Figure, list[Axes]]:
+    """Return an empty figure of README width and its axes, `heights` of rows in proportion; call it inside `STYLE`."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    all_axes = figure.subplots(rows, columns, squeeze=False, height_ratios=heights, sharex=share_x)
+    return figure, list(all_axes.flat)
+
+
+def log_axis(axes: Axes) -> None:
+    """Make the x axis logarithmic with plain numbers on it, several even where it spans less than a decade."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    if high / low < 8:
+        axes.xaxis.set_major_locator(FixedLocator(MaxNLocator(7, steps=TICK_STEPS).tick_values(low, high)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlim(low, high)
+    else:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,), numticks=12))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1000 else plain_number(x)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def inline_svg(figure: Figure, name: str, description: str) -> str:
+    """Return a figure as SVG for use inside an HTML page: the page's text colour, ids unique by `name`.
+
+    Matplotlib numbers ids from 1 in each figure and styles every element of the page; neither survives.
+    """
+    svg = _svg(figure, name)
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.DOTALL)
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
+    svg = re.sub(r'(href="|url\()#', rf"\1#{name}-", svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _two_decimals, tag[0]), svg)  # not what is written
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).replace(INK, "currentColor")
+    view = re.search(r'viewBox="[^"]+"', svg)
+    assert view is not None  # matplotlib always writes one
+    label = html.escape(description)
+    root = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view[0]}'
+    return re.sub(
+        r"<svg[^>]*>",
+        lambda _: f'{root} role="img" aria-label="{label}" stroke-linejoin="round" stroke-linecap="butt">',
+        svg,
+        count=1,
+    )
+
+
+def _two_decimals(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def svg_file(figure: Figure, name: str) -> str:
+    """Return a figure as a file of its own, on white."""
+    return _svg(figure, name, facecolor="white")
+
+
+def _svg(figure: Figure, name: str, facecolor: str = "none") -> str:
+    text = io.StringIO()
+    with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
+        figure.savefig(text, format="svg", metadata=_NO_METADATA, facecolor=facecolor)
+    return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
+
+
+def _line(i: int) -> dict[str, Any]:
+    # Every turn through the colours starts two line styles further on, so that no pair comes twice.
+    turn, place = divmod(i, len(ARM_COLOURS))
+    return {"color": ARM_COLOURS[place], "ls": ARM_LINES[(place + 2 * turn) % len(ARM_LINES)]}
+
+
+def _legend(figure: Figure, title: str) -> None:
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside upper left", ncols=4, title=title, alignment="left")
+    legend.get_title().set_fontsize(9)
+
+
+def _happens_early(bands: Sequence[Band]) -> bool:
+    """Whether half of the arms have made 90 % of their way in the first tenth of the steps."""
+    early = 0
+    for b in bands:
+        if len(b.steps) < 10 or not np.isfinite(b.median).all():
+            continue
+        reached = b.median >= b.median[0] + 0.9 * (b.median.max() - b.median[0])
+        early += b.steps[np.argmax(reached)] <= b.steps[-1] / 10
+    return 2 * early >= max(1, len(bands))
+
+
+def _thousands(x: float, _: object) -> str:
+    return f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}"

@@ -1,0 +1,85 @@
+"""What does an experiment show as a whole? Its arms side by side, its verdict and its settings, in TensorBoard."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+
+from experiments.analysis.claims import ClaimResult, judge
+from experiments.analysis.summary import runs_at_best_rate
+from experiments.configuration.schema import Experiment, Run
+from experiments.records.storage import Curve, write_atomically
+from experiments.records.tensorboard import write_overview
+from experiments.reporting import wording
+from experiments.reporting.figures import band, convergence_figure, percentiles_figure, svg_file
+
+METRICS = ("accuracy/validation", "loss/train")
+
+
+def show_in_tensorboard(
+    experiment: Experiment,
+    folder: Path,
+    table: pd.DataFrame,
+    curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]],
+) -> None:
+    """Write the run `summary`: bands over seeds of every arm, the verdict, the resolved settings and figures.
+
+    The figures stand in the folder as SVG, too. curves_of: (runs, metric) → arm → curves.
+    """
+    runs = runs_at_best_rate(experiment, table)
+    curves = {metric: curves_of(runs, metric) for metric in METRICS}
+    bands = {
+        metric: {arm: band(of_arm, lower_is_better=metric.startswith("loss")) for arm, of_arm in by_arm.items()}
+        for metric, by_arm in curves.items()
+        if by_arm
+    }
+    resolved = yaml.safe_dump(experiment.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    texts = {"settings": "\n".join(f"    {line}" for line in resolved.splitlines())}
+    claim = experiment.config.claim
+    if claim and claim.parts:
+        texts["verdict"] = verdict_text(judge(experiment.name, experiment.config, table))
+    pictures: dict[str, Figure] = {}
+    if curves["accuracy/validation"]:
+        target = claim.target if claim else None
+        pictures["convergence"] = convergence_figure(curves["accuracy/validation"], target=target)
+    if "unit_percentiles" in experiment.config.run.probes:
+        accuracy = curves_of(runs, "accuracy/test") or curves["accuracy/validation"]
+        pictures["percentiles"] = percentiles_figure(accuracy, _percentiles_of_first_unit(runs, curves_of))
+    for name, picture in pictures.items():
+        write_atomically(folder / f"{name}.svg", svg_file(picture, f"{experiment.name}-{name}").encode())
+    write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
+
+
+def verdict_text(result: ClaimResult) -> str:
+    """Return the verdict on one claim, judged by itself, and its effects, in Markdown."""
+    alone = " (p not adjusted for other claims)" if any(part.p is not None for part in result.parts) else ""
+    effects = "\n".join(
+        f"* {wording.comparison_words(part.config)}: {wording.effect_or_reason(part)}" for part in result.parts
+    )
+    return f"**{wording.verdict_words(result.verdict)}**{alone}: {result.config.statement}\n\n{effects}"
+
+
+def _percentiles_of_first_unit(
+    runs: Sequence[Run], curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]]
+) -> dict[str, tuple[Curve, Curve, Curve]]:
+    """Arm → the percentiles of the first unit of its last hidden layer, from its first run that has them."""
+    found: dict[str, tuple[Curve, Curve, Curve]] = {}
+    for run in runs:
+        if run.arm not in found:
+            layer = len(run.config.model.layers) * run.config.model.depth
+            by_name = [curves_of([run], f"pre_activation/{layer}/unit_000/p{p}").get(run.arm) for p in (15, 50, 85)]
+            if all(by_name):
+                low, median, high = (curves[0] for curves in by_name if curves)
+                found[run.arm] = (low, median, high)
+    return found
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=150)
+    return buffer.getvalue()

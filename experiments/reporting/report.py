@@ -1,0 +1,244 @@
+"""What did the experiments find, in one page and in one table?
+
+`render_report` makes a self-contained HTML page, `verdict_table_markdown` the tables of README and docs/results.
+Nothing here reads or writes a file of results; the template lies beside this module.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from experiments.analysis.claims import ClaimResult, PartResult
+from experiments.configuration.schema import LEARNING_RATE, ExperimentConfig
+from experiments.records.storage import Curve
+from experiments.reporting import wording
+from experiments.reporting.effect_figures import effect_figure, verdict_overview
+from experiments.reporting.figures import convergence_figure, inline_svg, rate_figure
+from experiments.sweeping.workforce import spread
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a claim rests on, for its section of the report.
+
+    table: one row a run, tuning and evaluation seeds, as `results_table` makes it. curves: arm → validation accuracy
+    of its evaluation runs, none where only the table is at hand.
+    """
+
+    experiment: ExperimentConfig
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curves: Mapping[str, Sequence[Curve]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AACheck:
+    """How often the machinery errs where the truth is known (rule 8 of the claims); shares of 1."""
+
+    false_supported: float
+    splits: int
+    coverage: float
+    draws: int
+
+
+def render_report(
+    results: Sequence[ClaimResult],
+    evidence: Mapping[str, Evidence],
+    *,
+    tier: str,
+    provenance: Mapping[str, Any],
+    aa_check: AACheck | None,
+    workers: int = 1,
+) -> str:
+    """Return report.html, whose figures `workers` processes draw.
+
+    evidence: claim id → what it rests on; a claim without any has only its verdict.
+    """
+    overview = _svg(verdict_overview(results), "overview", wording.headline(results)) if results else ""
+    return _environment().get_template("report.html.jinja").render(
+        results=results,
+        headline=wording.headline(results),
+        tier=tier,
+        overview=overview,
+        sections=spread(_section, [(result, evidence.get(result.id)) for result in results], workers),
+        aa_check=aa_check,
+        provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
+        words=wording,
+    )  # fmt: skip
+
+
+def verdict_table_markdown(results: Sequence[ClaimResult], link: str | None = None) -> str:
+    """Return the verdict table, one row a claim.
+
+    link: the page that explains each claim, for a README. Without it the table is that page's own: it carries the
+    anchors the README's links lead to, and the statements.
+    """
+    if not results:
+        return wording.headline(results)
+    statement_head = "" if link else " statement |"
+    lines = [
+        f"**{wording.headline(results)}**",
+        "",
+        f"| claim |{statement_head} verdict | effect [95 % interval], P(improvement) | margin |",
+        f"|---|{'---|' if statement_head else ''}---|---|---|",
+    ]
+    for result in results:
+        parts = [part for part in result.parts if part.config.decides]
+        named = len(parts) > 1
+        # A claim over all claims counts first and then lists; the list is too long for a README.
+        summary = result.reason.partition(": ")[0] if link else result.reason
+        effects = [_labelled(part, wording.effect_or_reason(part), named) for part in parts] or [summary]
+        margins = list(dict.fromkeys(wording.format_margin(part.config) for part in parts))
+        if len(margins) > 1:
+            margins = [wording.format_margin(part.config) for part in parts]
+        name = f"[{result.id}]({link}#{result.id})" if link else f'<a id="{result.id}"></a>{result.id}'
+        statement = [] if link else [_cell([result.config.statement])]
+        cells = [name, *statement, wording.verdict_words(result.verdict), _cell(effects), _cell(margins)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def replace_between_markers(text: str, name: str, content: str) -> str:
+    """Return `text` with all between `<!-- name:begin -->` and `<!-- name:end -->` replaced by `content`.
+
+    Raises ValueError unless each marker stands there exactly once, in this order.
+    """
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    for marker in (begin, end):
+        if (found := text.count(marker)) != 1:
+            raise ValueError(f"{marker}: expected exactly once, found {found} times")
+    before, _, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_end:
+        raise ValueError(f"{end}: expected after {begin}, found before it")
+    return f"{before}{begin}\n{content.strip()}\n{end}{after}"
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
+    result, evidence = found
+    figures: list[tuple[str, Markup]] = []
+
+    def add(caption: str, figure: Figure) -> None:
+        figures.append((caption, _svg(figure, f"{result.id}-{len(figures)}", f"{result.id}: {caption}")))
+
+    if any(part.effects for part in result.parts):
+        add("Every seed's effect against the margin", effect_figure(result))
+    tuned = _list(f"{arm}: {_flat(value)}" for arm, value in result.tuned.items())
+    section = {"result": result, "tuned": tuned, "figures": figures, "settings": [], "resolved": ""}
+    if evidence is None:
+        return section
+    if any(evidence.curves.values()):
+        add("Validation accuracy over training", convergence_figure(evidence.curves, target=result.config.target))
+    if (rates := _rate_runs(evidence)) is not None:
+        runs, seeds = rates
+        add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs))
+    resolved = yaml.safe_dump(evidence.experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return section | {"settings": settings_words(evidence.experiment), "resolved": resolved}
+
+
+def _rate_runs(evidence: Evidence) -> tuple[pd.DataFrame, str] | None:
+    """Return the runs that trained with every learning rate, and whose they are; None where there was only one rate."""
+    table, tuning = evidence.table, evidence.experiment.tuning
+    if LEARNING_RATE not in table.columns:
+        return None
+    seeds, words = evidence.experiment.seeds, "evaluation seeds"
+    if tuning and tuning.evaluate == "best":
+        seeds, words = tuning.seeds, "tuning seeds"
+    runs = table[table["seed"].isin(seeds)]
+    others = [axis for axis in evidence.experiment.grid if axis != LEARNING_RATE]
+    pooled = f", over all values of {_list(others)}" if others else ""
+    return (runs, f"{words} {_ranges(seeds)}{pooled}") if runs[LEARNING_RATE].nunique() > 1 else None
+
+
+def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
+    """Return what was trained, as (subject, words): what arms and grid leave as it is, then what they change."""
+    run, tuning = experiment.run, experiment.tuning
+    data, model, optimizer = run.dataset, run.model, run.optimizer
+    scaling = [word for word in ("standardize", "binarize") if getattr(data, word)]
+    subset = [f"first {data.train_examples:,} training examples"] if data.train_examples else []
+    layers = "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
+    initialization = model.initialization + (f" × {model.init_scale:g}" if model.init_scale != 1 else "")
+    constants = [f"momentum {optimizer.momentum:g}"] if optimizer.momentum else []
+    if LEARNING_RATE not in experiment.grid:
+        constants.append(f"learning rate {optimizer.learning_rate:g}")
+    words = [
+        ("data", _list([data.name, f"batches of {data.batch_size}", *subset, *scaling])),
+        ("network", _list([f"{model.kind} {layers}", model.activation, initialization])),
+        ("optimizer", _list([optimizer.kind, *constants])),
+        ("training", f"{run.steps:,} steps, evaluated every {run.evaluate_every}"),
+        *[(f"arm {arm}", _list(f"{k} = {_flat(v)}" for k, v in changes.items()) or "the base run") for arm, changes in
+          experiment.arms.items()],
+        *[(axis, _list(map(_flat, values))) for axis, values in experiment.grid.items()],
+        ("evaluation seeds", _ranges(experiment.seeds)),
+    ]  # fmt: skip
+    if tuning:
+        words.append(("tuning", f"{tuning.over} of each arm, on seeds {_ranges(tuning.seeds)}"))
+    return words
+
+
+def _svg(figure: Figure, name: str, description: str) -> Markup:
+    return Markup(inline_svg(figure, name, description))
+
+
+def _list(words: Iterable[str]) -> str:
+    return ", ".join(words)
+
+
+def _flat(value: Any) -> str:
+    """Return a value of a configuration or of provenance on one line."""
+    match value:
+        case Mapping():
+            return _list(f"{name} {_flat(inner)}" for name, inner in value.items())
+        case list() | tuple():
+            return _list(map(_flat, value))
+        case None:
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case float() if math.isfinite(value):
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def _ranges(seeds: Sequence[int]) -> str:
+    """Return seeds with runs of neighbours joined: '0–19'."""
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    return _list(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
+
+
+def _labelled(part: PartResult, text: str, named: bool) -> str:
+    if not named:
+        return text
+    return f"{wording.SYMBOLS[part.verdict]} {part.config.name or wording.comparison_words(part.config)}: {text}"
+
+
+def _cell(lines: Sequence[str]) -> str:
+    """Return lines as one cell of a Markdown table; what the text itself holds cannot end the cell or start a tag."""
+    return "<br>".join(re.sub(r"(?=[\\|<>`*])|(?<=\])(?=[(\[])", r"\\", " ".join(line.split())) for line in lines)

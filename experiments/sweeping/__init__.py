@@ -1,0 +1,1 @@
+"""How are thousands of runs trained fast, and how does nothing get lost?"""

@@ -1,0 +1,138 @@
+"""What is there to train, and in which pieces?
+
+What is done is read from the disk alone. Runs that share a program stay together, so that it is compiled seldom.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from experiments.configuration.schema import Run, RunConfig
+from experiments.records import storage
+
+PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
+COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s
+MOST_COMPILING = 0.1  # of a piece
+ENOUGH_KNOWN = 50  # finished runs, to estimate one more of their kind
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run's results go: an experiment's folder and the run as that experiment names it."""
+
+    experiment: Path
+    run: Run
+
+
+@dataclass(frozen=True)
+class Task:
+    """One training and all the places that want its results."""
+
+    config: RunConfig
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """What is done, what can be copied from a run with the same configuration, and what is to be trained.
+
+    outdated: places, of those that are pending, that hold a run with other settings; it gives way.
+    """
+
+    done: list[Place]
+    copies: list[tuple[Place, Place]]
+    tasks: list[Task]
+    outdated: list[Place]
+
+    @property
+    def pending(self) -> list[Place]:
+        """The places that have no results yet."""
+        return [target for _, target in self.copies] + [place for task in self.tasks for place in task.places]
+
+
+def plan_sweep(places: Iterable[Place], elsewhere: Iterable[Place] = ()) -> SweepPlan:
+    """Sort runs into done, to be copied and to be trained; equal configurations are trained once.
+
+    elsewhere: places that are no part of the sweep, from which a finished run may be copied.
+    """
+    by_digest, others = _by_digest(places), _by_digest(elsewhere)
+    done, copies, tasks, outdated = [], [], [], []
+    for digest, equal in by_digest.items():
+        finished = [place for place in equal if storage.is_done(place.experiment, place.run)]
+        missing = [place for place in equal if place not in finished]
+        sources = finished or [place for place in others[digest] if storage.is_done(place.experiment, place.run)]
+        done += finished
+        outdated += [place for place in missing if storage.is_outdated(place.experiment, place.run)]
+        if sources:
+            copies += [(sources[0], place) for place in missing]
+        else:
+            tasks.append(Task(equal[0].run.config, tuple(equal)))
+    return SweepPlan(done, copies, tasks, outdated)
+
+
+def _by_digest(places: Iterable[Place]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    for place in places:
+        found[place.run.config.digest()].append(place)
+    return found
+
+
+def estimate_seconds(plan: SweepPlan, workers: int) -> float | None:
+    """Estimate the time a plan takes from finished runs of the same kind and length; None where none is known."""
+    wanted = {_kind(task.config) for task in plan.tasks}
+    known: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for place in plan.done if wanted else ():
+        kind = _kind(place.run.config)
+        if kind in wanted and len(known[kind]) < ENOUGH_KNOWN:
+            seconds = (storage.read_provenance(place.experiment, place.run) or {}).get("wall_seconds")
+            known[kind] += [seconds] if seconds else []
+    if not all(known[_kind(task.config)] for task in plan.tasks):
+        return None
+    estimates = [(np.median(known[_kind(task.config)]), task.config.timed) for task in plan.tasks]
+    return float(sum(seconds if alone else seconds / workers for seconds, alone in estimates))
+
+
+def _kind(config: RunConfig) -> tuple[str, int]:
+    return config.program_key(), config.steps
+
+
+def cut_into_pieces(tasks: list[Task], workers: int) -> list[list[Task]]:
+    """Group tasks by program and cut the groups so that the workers end together; longest piece first.
+
+    Small pieces balance well, but every piece may cost a compilation: it is cut only where that is a small part.
+    """
+    groups: dict[str, list[Task]] = defaultdict(list)
+    for task in tasks:
+        groups[task.config.program_key()].append(task)
+    total = sum(relative_cost(task.config) for task in tasks)
+    most = min(total / workers, max(total / (workers * PIECES_PER_WORKER), COMPILE_COST / MOST_COMPILING))
+    pieces = []
+    for group in groups.values():
+        cost = sum(relative_cost(task.config) for task in group)
+        parts = min(len(group), max(1, round(cost / most))) if most else 1
+        pieces += [group[i::parts] for i in range(parts)]
+    return sorted(pieces, key=lambda piece: -sum(relative_cost(task.config) for task in piece))
+
+
+def programs_of(piece: list[Task]) -> set[str]:
+    """Return what has to be compiled for a piece."""
+    return {task.config.program_key() for task in piece}
+
+
+def relative_cost(config: RunConfig) -> float:
+    """Estimate the work of a run, in multiply-adds of its hidden layers and a fixed cost a step; only ratios count."""
+    widths = config.model.layers * config.model.depth
+    pairs = list(zip((64, *widths), widths, strict=False))
+    match config.model.kind:
+        case "mlp":
+            size = sum(a * b for a, b in pairs)
+        case "rnn":
+            size = 20 * sum(2 * b * b for _, b in pairs)
+        case "cnn":
+            size = sum(9 * min(a, 64) * b * 400 // 4**i for i, (a, b) in enumerate([(1, widths[0]), *pairs[1:]]))
+    return (config.steps + 100) * (1e6 + config.dataset.batch_size * size)

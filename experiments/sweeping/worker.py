@@ -1,0 +1,122 @@
+"""One training, in a process of its own kind: fresh, with a fixed number of threads, its programs kept for the next."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import os
+import threading
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.configuration.schema import RunConfig
+from experiments.records.storage import Curve, Record, Status
+from experiments.sweeping.workforce import SweepError
+
+if TYPE_CHECKING:
+    from experiments.training.program import Program
+
+# Of 20 to 50 MB each: most of what tuning compiled is still there for the evaluation, and the arms of a timed
+# comparison can take turns.
+KEPT_PROGRAMS = 32
+_one_at_a_time = threading.Lock()  # a program holds the variables of the run it trains
+_programs: dict[str, Program] = {}
+
+
+def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenance: dict[str, Any]) -> Record:
+    """Train a run and return its record; an exception becomes a record with status `failed` and its traceback."""
+    with _one_at_a_time:
+        start_tensorflow(threads)
+        from experiments.training.run import Diverged, train
+
+        started = time.time()
+        points: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
+        seconds: dict[int, float] = {}
+        status: Status = "finished"
+        diverged_at, error, compile_seconds = None, "", 0.0
+        try:
+            program, compile_seconds = _program(config, data_dir)
+            for evaluated in train(program, config):
+                seconds[evaluated.step] = evaluated.seconds
+                for metric, value in evaluated.metrics.items():
+                    points[metric][0].append(evaluated.step)
+                    points[metric][1].append(value)
+        except Diverged as outcome:
+            status, diverged_at = "diverged", outcome.step
+        except Exception:
+            status, error = "failed", traceback.format_exc()
+        return Record(
+            config,
+            status,
+            {name: Curve(np.array(steps, np.int64), np.array(values)) for name, (steps, values) in points.items()},
+            diverged_at,
+            error,
+            Curve(np.array(list(seconds), np.int64), np.array(list(seconds.values()))),
+            provenance
+            | {
+                "threads": threads,
+                "started": started,
+                "wall_seconds": time.time() - started - compile_seconds,
+                "compile_seconds": compile_seconds,
+            },
+        )
+
+
+def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
+    """Return the program of a run and the seconds its compilation took just now."""
+    from experiments.training.datasets import load_dataset
+    from experiments.training.program import Program
+
+    key = config.program_key()
+    if key in _programs:
+        return _programs[key], 0.0
+    while len(_programs) >= KEPT_PROGRAMS:
+        del _programs[next(iter(_programs))]
+        gc.collect()  # a program's graph refers to itself
+    started = time.perf_counter()
+    _programs[key] = Program(config, load_dataset(config.dataset.name, data_dir))
+    return _programs[key], time.perf_counter() - started
+
+
+@functools.cache
+def start_tensorflow(threads: int) -> None:
+    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen.
+
+    Raises SweepError in a process, such as a cluster's worker, that has been started with another number.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _quiet_stderr():
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")  # each program's evaluation is traced anew, as it must be
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        except RuntimeError:
+            raise SweepError(
+                f"a worker has trained with another number of threads than {threads} and cannot change it; "
+                "give the same --threads as before, or restart the workers"
+            ) from None
+        tf.constant(0)
+    gc.freeze()  # TensorFlow itself stays: to collect a program's graph, its million objects need not be looked at
+
+
+@contextlib.contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Close file descriptor 2 to C++ code for a while; Python's exceptions pass through unharmed."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,1 @@
+"""How is one network trained, and what is seen of it?"""

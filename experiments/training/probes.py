@@ -1,0 +1,246 @@
+"""Measurements of a network on one fixed batch. None changes the network.
+
+Every probe evaluates the network through Keras's `stateless_call`, as training would see it (batch statistics), with
+all values passed in and all updates thrown away.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from experiments.configuration.schema import RunConfig
+
+PERCENTILES = (15, 50, 85)  # Ioffe & Szegedy 2015, fig. 1
+MOST_VALUES = 256  # of a convolution's positions, per channel, are enough for a percentile
+DISTANCES = np.linspace(0.5, 4, 8)  # times the learning rate, Santurkar et al. 2018, fig. 4
+WEIGHT_SCALES = (0.1, 10.0)
+MOVING_STATISTICS = ("custom", "stock", "noisy")
+
+Tensors = list[tf.Tensor]
+Metrics = dict[str, tf.Tensor]
+
+
+class Probes:
+    """The probes a run asks for, on its network. `measure` is meant to be compiled, `metrics` reads its result."""
+
+    def __init__(self, config: RunConfig, network: keras.Model):
+        self.asked = config.probes
+        self.hidden = len(config.model.layers) * config.model.depth
+        self.batch_norms = (
+            [network.get_layer(f"norm_{i}") for i in range(1, self.hidden + 1)]
+            if config.model.norm.kind in MOVING_STATISTICS
+            else []
+        )
+        self.normalizes_weights = bool(self.batch_norms) and config.model.norm.placement == "before"
+        activations = [network.get_layer(f"activation_{i}") for i in range(1, self.hidden + 1)]
+        self._tapped = keras.Model(
+            network.input,
+            [network.output]
+            + [layer.input for layer in activations]
+            + [layer.output for layer in activations]
+            + [layer.input for layer in self.batch_norms]
+            + [layer.output for layer in self.batch_norms],
+        )
+        self.network = network
+        self._blocks = [_block(layer.name, self.hidden) for layer in network.layers for _ in layer.trainable_variables]
+        self._kernels = [i for i, v in enumerate(network.trainable_variables) if v.name == "kernel"]
+
+    def measure(self, x: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> Metrics:
+        """Return what the probes see on inputs x (batch, …) with the network as it is now."""
+        weights = [tf.convert_to_tensor(v) for v in self.network.trainable_variables]
+        results: Metrics = {}
+        loss, gradients, taps = self._gradients(weights, x, labels)
+        pre, post, norm_in, norm_out = self._parts(taps)
+        if "pre_activations" in self.asked:
+            results |= {f"pre_activation/{i}": _by_unit(z) for i, z in enumerate(pre, start=1)}
+        elif "unit_percentiles" in self.asked:
+            results[f"pre_activation/{self.hidden}"] = _by_unit(pre[-1])
+        if "gradients" in self.asked:
+            for i, kernel in enumerate(self._kernels, start=1):
+                results[f"gradient_norm/{i}"] = tf.norm(gradients[kernel])
+        if "saturation" in self.asked:
+            shares = [tf.reduce_mean(tf.cast((h < 0.05) | (h > 0.95), tf.float32)) for h in post]
+            results |= {f"saturation/{i}": share for i, share in enumerate(shares, start=1)}
+            results["saturation/all"] = tf.reduce_mean(shares)
+        if "standardization" in self.asked and norm_in:
+            results |= self._standardization(norm_in)
+        if "affine_identity" in self.asked and norm_in:
+            results |= self._affine_identity(norm_in)
+        if "weight_scale" in self.asked and self.normalizes_weights:
+            results |= self._weight_scale(weights, x, labels, gradients, norm_out)
+        if "covariate_shift" in self.asked:
+            results |= self._covariate_shift(weights, x, labels, gradients, learning_rate)
+        if "landscape" in self.asked:
+            results |= self._landscape(weights, x, labels, loss, gradients, learning_rate)
+        return results
+
+    def metrics(self, measured: dict[str, np.ndarray]) -> dict[str, float]:
+        """Return the metrics of a step from what `measure` saw: raw pre-activations become percentiles."""
+        metrics: dict[str, float] = {}
+        for name, value in measured.items():
+            if not name.startswith("pre_activation/"):
+                metrics[name] = float(value)
+                continue
+            for p, of_units in zip(PERCENTILES, _percentiles(value), strict=True):
+                if "pre_activations" in self.asked:
+                    metrics[f"{name}/p{p}"] = float(of_units.mean())
+                if "unit_percentiles" in self.asked and name.endswith(f"/{self.hidden}"):
+                    metrics |= {f"{name}/unit_{u:03}/p{p}": float(v) for u, v in enumerate(of_units)}
+        return metrics
+
+    def _outputs(self, weights: Tensors, x: tf.Tensor) -> Tensors:
+        statistics = [tf.convert_to_tensor(v) for v in self._tapped.non_trainable_variables]
+        by_variable = {id(v): w for v, w in zip(self.network.trainable_variables, weights, strict=True)}
+        values = [by_variable[id(v)] for v in self._tapped.trainable_variables]
+        outputs, _ = self._tapped.stateless_call(values, statistics, x, training=True)
+        return outputs
+
+    def _gradients(self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Tensors, Tensors]:
+        with tf.GradientTape() as tape:
+            tape.watch(weights)
+            logits, *taps = self._outputs(weights, x)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        return loss, tape.gradient(loss, weights), taps
+
+    def _parts(self, taps: Tensors) -> tuple[Tensors, Tensors, Tensors, Tensors]:
+        """Inputs and outputs of the activations, then of the batch normalizations."""
+        n, norms = self.hidden, len(self.batch_norms)
+        return taps[:n], taps[n : 2 * n], taps[2 * n : 2 * n + norms], taps[2 * n + norms :]
+
+    def _standardization(self, norm_in: Tensors) -> Metrics:
+        """Worst |mean| and |variance − σ²/(σ²+ε)| over units and layers, before γ and β."""
+        means, variances = [], []
+        for layer, z in zip(self.batch_norms, norm_in, strict=True):
+            ones, zeros = tf.ones(z.shape[-1]), tf.zeros(z.shape[-1])
+            mean, variance = _moments(_with_affine(layer, z, ones, zeros))
+            _, raw = _moments(z)
+            means.append(tf.reduce_max(tf.abs(mean)))
+            variances.append(tf.reduce_max(tf.abs(variance - raw / (raw + layer.epsilon))))
+        return {"standardization/mean": tf.reduce_max(means), "standardization/variance": tf.reduce_max(variances)}
+
+    def _affine_identity(self, norm_in: Tensors) -> Metrics:
+        """Largest |BN(z) − z| / max|z| with γ = √(σ²+ε) and β = μ. Ioffe & Szegedy 2015, §3."""
+        errors = []
+        for layer, z in zip(self.batch_norms, norm_in, strict=True):
+            mean, variance = _moments(z)
+            restored = _with_affine(layer, z, tf.sqrt(variance + layer.epsilon), mean)
+            errors.append(tf.reduce_max(tf.abs(restored - z)) / tf.reduce_max(tf.abs(z)))
+        return {"affine_identity/error": tf.reduce_max(errors)}
+
+    def _weight_scale(
+        self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor, gradients: Tensors, norm_out: Tensors
+    ) -> Metrics:
+        """Largest relative error of BN(aWu) = BN(Wu) and of ∂L/∂(aW) = ∂L/∂W / a. Ioffe & Szegedy 2015, §3.3."""
+        errors = []
+        for layer, kernel in enumerate(self._kernels[: self.hidden]):
+            for a in WEIGHT_SCALES:
+                scaled = [a * w if i == kernel else w for i, w in enumerate(weights)]
+                _, scaled_gradients, taps = self._gradients(scaled, x, labels)
+                errors.append(_relative(self._parts(taps)[3][layer], norm_out[layer]))
+                errors.append(_relative(a * scaled_gradients[kernel], gradients[kernel]))
+        return {"weight_scale/error": tf.reduce_max(errors)}
+
+    def _covariate_shift(
+        self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor, gradients: Tensors, learning_rate: tf.Tensor
+    ) -> Metrics:
+        """Change of each layer's gradient when the layers below take their step. Santurkar et al. 2018, §2.2, def. 2.1.
+
+        Mean over the layers from the second of ‖G − G′‖₂/‖G‖₂ and of cos(G, G′).
+        """
+        changes, cosines = [], []
+        for block in range(2, self.hidden + 2):
+            stepped = [
+                w - learning_rate * g if below < block else w
+                for w, g, below in zip(weights, gradients, self._blocks, strict=True)
+            ]
+            _, after, _ = self._gradients(stepped, x, labels)
+            kernel = self._kernels[block - 1]
+            before, now = tf.reshape(gradients[kernel], [-1]), tf.reshape(after[kernel], [-1])
+            changes.append(tf.norm(before - now) / tf.norm(before))
+            cosines.append(tf.tensordot(before, now, 1) / (tf.norm(before) * tf.norm(now)))
+        return {"covariate_shift/change": tf.reduce_mean(changes), "covariate_shift/cosine": tf.reduce_mean(cosines)}
+
+    def _landscape(
+        self,
+        weights: Tensors,
+        x: tf.Tensor,
+        labels: tf.Tensor,
+        loss: tf.Tensor,
+        gradients: Tensors,
+        learning_rate: tf.Tensor,
+    ) -> Metrics:
+        """Loss and gradient along the gradient, on one batch. Santurkar et al. 2018, fig. 4.
+
+        Range of the loss over the step lengths; largest ‖∇L(w) − ∇L(w + Δ)‖₂; effective β-smoothness, the largest
+        ‖∇L(w) − ∇L(w + Δ)‖₂/‖Δ‖₂; and the last times ‖w‖², as batch normalization makes the scale of w arbitrary.
+        """
+        length = tf.linalg.global_norm(gradients)
+
+        def at(distance: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            moved = [w - distance * g for w, g in zip(weights, gradients, strict=True)]
+            there, slopes, _ = self._gradients(moved, x, labels)
+            return there, tf.linalg.global_norm([a - b for a, b in zip(slopes, gradients, strict=True)])
+
+        distances = learning_rate * tf.constant(DISTANCES, tf.float32)
+        losses, changes = tf.map_fn(at, distances, fn_output_signature=(tf.float32, tf.float32))
+        losses = tf.concat([losses, [loss]], axis=0)
+        smoothness = tf.reduce_max(changes / (distances * length))
+        return {
+            "landscape/loss_range": tf.reduce_max(losses) - tf.reduce_min(losses),
+            "landscape/gradient_change": tf.reduce_max(changes),
+            "landscape/smoothness": smoothness,
+            "landscape/smoothness_times_squared_norm": smoothness * tf.linalg.global_norm(weights) ** 2,
+        }
+
+
+def _block(layer_name: str, hidden: int) -> int:
+    """Position of a layer's block: 0 for the input's normalization, `hidden` + 1 for the output."""
+    if layer_name == "output":
+        return hidden + 1
+    position = re.search(r"_(\d+)$", layer_name)
+    return int(position[1]) if position else 0
+
+
+def _by_unit(z: tf.Tensor) -> tf.Tensor:
+    """Values of every unit or channel, (values, units), at no more than MOST_VALUES positions beyond the batch's size.
+
+    The positions are drawn once and for all: evenly spaced ones would be the same pixel of every image.
+    """
+    values = tf.reshape(z, (-1, z.shape[-1]))
+    count, most = values.shape[0], max(z.shape[0], MOST_VALUES)
+    if count <= most:
+        return values
+    return tf.gather(values, np.sort(np.random.default_rng(0).choice(count, most, replace=False)))
+
+
+def _percentiles(values: np.ndarray) -> np.ndarray:
+    """PERCENTILES of every column, (3, columns), as `np.percentile` has them, which takes four times as long."""
+    ascending = np.sort(values, axis=0)
+    position = np.array(PERCENTILES) / 100 * (len(values) - 1)
+    below = position.astype(int)
+    lower, upper = ascending[below], ascending[np.minimum(below + 1, len(values) - 1)]
+    return np.asarray(lower + (position - below)[:, None] * (upper - lower))
+
+
+def _moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return tf.nn.moments(z, axes=list(range(len(z.shape) - 1)))
+
+
+def _with_affine(layer: keras.Layer, z: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
+    """Apply a batch normalization to z with another γ and β, where it has them."""
+    others: dict[str, Any] = {"gamma": gamma, "beta": beta}
+    values = [others[v.name] for v in layer.trainable_variables]
+    output, _ = layer.stateless_call(
+        values, [tf.convert_to_tensor(v) for v in layer.non_trainable_variables], z, training=True
+    )
+    return output
+
+
+def _relative(found: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:
+    """‖found − expected‖ / ‖expected‖, both euclidean."""
+    return tf.norm(found - expected) / tf.norm(expected)

@@ -1,0 +1,233 @@
+"""How is a network trained without Python in the loop?
+
+A program is the training computation of one architecture as a pure function of its state and its batches. It is
+compiled once; seeds, learning rates, initial weights and data order are values that it is given.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from custom_layers import batch_statistics
+from experiments.configuration.schema import OptimizerConfig, RunConfig
+from experiments.training.datasets import Dataset, DatasetError, Split, split_dataset
+from experiments.training.evaluation import evaluated_parts, in_rows
+from experiments.training.probes import Probes
+from models.initialization import initial_kernels
+from models.networks import build_model
+
+DIVERGED = 1000  # times the initial loss, Bjorck et al. 2018
+MOST_STRETCHES, MOST_INDICES = 32, 2**20  # of a call, whose results are kept until it returns
+
+
+class Program:
+    """The compiled training of all runs with one `RunConfig.program_key()`."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset):
+        if "corruptions" in config.probes and dataset.features.ndim < 4:
+            raise DatasetError(f"probes: corruptions changes images, and {config.dataset.name} has none; leave it out")
+        self.dataset = dataset
+        self.binarize = config.dataset.binarize
+        self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)
+        self.optimizer = build_optimizer(config.optimizer)
+        self.optimizer.build(self.network.trainable_variables)
+        kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
+        self._built = [
+            (v, v.numpy()) for v in (*self.network.variables, *self.optimizer.variables) if id(v) not in kernels
+        ]
+        self.probes = Probes(config, self.network)
+        self._features, self._labels = _as_tensors(dataset)
+        example = dataset.features.shape[1:]
+        self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
+        step = (config.evaluate_every, config.dataset.batch_size)
+        most = max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
+        self.stretches = most if config.steps and not config.timed else 0  # and no training is compiled into `advance`
+        self._no_batches = np.zeros((self.stretches, *step), np.int32)
+        self._compiled = tf.function(jit_compile=uses_xla(config))
+        self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
+        self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
+        split = split_dataset(dataset, config.dataset, config.seed)
+        probed = split.train[: config.probe_examples]
+        parts = evaluated_parts(config, split)
+        for seen in [parts] if "test" in parts else [parts, {"test": split.test}]:
+            self.advance(self._no_batches[:0], in_rows(*seen.values()), probed)
+        if config.timed and config.steps:
+            self.take_steps(np.zeros(step, np.int32))
+
+    def reset(self, config: RunConfig, split: Split) -> None:
+        """Give every variable the value it has before the first step of a run."""
+        for variable, value in self._built:
+            variable.value.assign(value)  # not through Keras, which takes three times as long
+        for i, state in enumerate(v for v in self.network.non_trainable_variables if v.name == "seed_generator_state"):
+            state.assign([config.seed, i])
+        for kernel, value in initial_kernels(self.network, config.model, config.seed):
+            kernel.value.assign(value)
+        self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
+        self._scale.assign(split.scale)
+        self._shift.assign(split.shift)
+
+    def examples(self, indices: tf.Tensor, change: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return network inputs and labels of the examples at `indices`. `change`: contrast, brightness."""
+        x = tf.cast(tf.gather(self._features, indices), tf.float32) / self.dataset.unit
+        if change is not None:
+            mean = tf.reduce_mean(x, axis=list(range(1, len(x.shape))), keepdims=True)
+            x = tf.clip_by_value((x - mean) * change[0] + mean + change[1], 0.0, 1.0)
+        x = tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
+        return x, tf.gather(self._labels, indices)
+
+    def advance(
+        self, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, first_loss: float | None = None
+    ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+        """Evaluate and probe, then do so after each stretch of steps, until the loss diverges; all in one call.
+
+        order: the examples of each step, (at most `stretches`, steps, batch). examples: what to evaluate, (rows,
+        examples), where −1 is padding. probed: the examples of the probes' batch. first_loss: of the run's first step,
+        by which divergence is measured; None where the run begins.
+
+        Return how many stretches were done, the losses of the steps, losses and hits of `examples`, and what the probes
+        measured by name, each with a row for the start and one for every stretch; what was not done is zero. Where
+        a run goes on, its start is not looked at again, and that row is zero.
+        """
+        batches = self._no_batches.copy()
+        batches[: len(order)] = order
+        begin, first = (0, np.inf) if first_loss is None else (1, first_loss)
+        inputs = [*map(tf.constant, (batches, examples, probed, len(order), begin)), tf.constant(first, tf.float32)]
+        shape = (*examples.shape, *probed.shape)
+        if shape not in self._advances:
+            self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)
+        # Straight to the concrete function: having TensorFlow match a call to a signature takes as long as a step.
+        end, *kept = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._advances[shape](*inputs))
+        return int(end) - 1, *kept
+
+    def take_steps(self, order: np.ndarray) -> np.ndarray:
+        """Take the steps from one evaluation to the next, on batches (steps, batch); return their losses."""
+        losses: np.ndarray = self._steps(tf.constant(order)).numpy()
+        return losses
+
+    @functools.cached_property
+    def batch_statistics(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """What `recompute_statistics` asks of a batch of any size."""
+        shape = (None, *self.dataset.features.shape[1:])
+        compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(
+            batch_statistics(self.network), input_signature=[tf.TensorSpec(shape)]
+        )
+        return compiled
+
+    @functools.cached_property
+    def _steps(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        # A function of one argument: with a default left out, TensorFlow would try another signature first and, to say
+        # why, write out the argument, which takes as long as twenty steps.
+        order = tf.TensorSpec(self._no_batches.shape[1:], tf.int32)
+        compiled: Callable[[tf.Tensor], tf.Tensor] = self._compiled(
+            lambda order: self._take_steps(order)
+        ).get_concrete_function(order)
+        return compiled
+
+    def _advance(
+        self,
+        order: tf.Tensor,
+        examples: tf.Tensor,
+        probed: tf.Tensor,
+        stretches: tf.Tensor,
+        begin: tf.Tensor,
+        first_loss: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
+        """As `advance`, with the first `stretches` of `order`, from row `begin` on; return the row after the last."""
+        rows, steps = order.shape[0] + 1, order.shape[1]
+        probe = tf.function(self._probe).get_concrete_function(tf.TensorSpec(probed.shape, probed.dtype))
+        kept = tf.nest.map_structure(
+            lambda spec: tf.TensorArray(spec.dtype, rows, element_shape=spec.shape),
+            (
+                tf.TensorSpec(steps, tf.float32),
+                tf.TensorSpec(examples.shape, tf.float32),
+                tf.TensorSpec(examples.shape, tf.bool),
+                probe.structured_outputs,
+            ),
+        )
+        row, goes_on = begin, tf.constant(True)
+        while (row <= stretches) & goes_on:
+            losses = tf.zeros(steps)
+            if rows > 1:
+                losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
+            first_loss = tf.where((begin == 0) & (row == 1), losses[0], first_loss)
+            goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= DIVERGED * first_loss))
+            found = (losses, *self._evaluate(examples), probe(probed))
+            kept = tf.nest.map_structure(lambda array, value, row=row: array.write(row, value), kept, found)
+            row += 1
+        return row, *tf.nest.map_structure(lambda array: array.stack(), kept)
+
+    def _take_steps(self, order: tf.Tensor, steps: tf.Tensor | None = None) -> tf.Tensor:
+        """Take a step for each of the first `steps` rows of `order`, (rows, batch), or all; return the losses, (rows,).
+
+        Where no step was taken, the loss is 0.
+        """
+        variables = self.network.trainable_variables
+        losses = tf.TensorArray(tf.float32, order.shape[0], element_shape=())
+        i, end = tf.constant(0), order.shape[0] if steps is None else steps
+        while i < end:
+            x, y = self.examples(order[i])
+            with tf.GradientTape() as tape:
+                loss = cross_entropy(y, self.network(x, training=True))
+            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            losses = losses.write(i, loss)
+            i += 1
+        return losses.stack()
+
+    def _evaluate(
+        self, examples: tf.Tensor, change: tf.Tensor | None = None, recomputed: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return loss and hit of each of `examples`, (rows, examples), where −1 is padding, in the same shape.
+
+        recomputed: normalize by the statistics of each row instead of the moving ones; there, padding counts as its
+        row's first example.
+        """
+
+        def of_row(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            x, y = self.examples(tf.where(indices >= 0, indices, indices[0]), change)
+            weights, statistics = ([tf.convert_to_tensor(v) for v in variables] for variables in self._variables)
+            logits, _ = self.network.stateless_call(weights, statistics, x, training=recomputed)
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
+            return losses, tf.argmax(logits, axis=1, output_type=tf.int32) == y
+
+        return tf.map_fn(of_row, examples, fn_output_signature=(tf.float32, tf.bool))
+
+    @property
+    def _variables(self) -> tuple[list[Any], list[Any]]:
+        return self.network.trainable_variables, self.network.non_trainable_variables
+
+    def _probe(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
+        if not self.probes.asked:
+            return {}
+        x, labels = self.examples(indices)
+        return self.probes.measure(x, labels, tf.convert_to_tensor(self.optimizer.learning_rate))
+
+
+@functools.lru_cache(maxsize=4)  # as many as are loaded
+def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
+    """Features and labels in memory once, however many programs use them."""
+    return tf.constant(dataset.features), tf.constant(dataset.labels)
+
+
+def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Return the mean cross-entropy of integer labels (batch,) and logits (batch, classes), in nats."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+
+
+def build_optimizer(config: OptimizerConfig) -> keras.Optimizer:
+    """Build the Keras optimizer of the configuration."""
+    match config.kind:
+        case "sgd":
+            return keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
+        case "adam":
+            return keras.optimizers.Adam(config.learning_rate, beta_1=config.beta_1, beta_2=config.beta_2)
+
+
+def uses_xla(config: RunConfig) -> bool:
+    """Tell whether the program is compiled with XLA: as configured, or by the network's kind as measured."""
+    return config.model.kind in ("mlp", "rnn") if config.xla == "auto" else config.xla

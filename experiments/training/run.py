@@ -1,0 +1,151 @@
+"""How does one run go, from its first weights to what it shows after the last step?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from custom_layers import recompute_statistics
+from experiments.configuration.schema import Probe, RunConfig
+from experiments.training.datasets import Split, batch_order, split_dataset
+from experiments.training.evaluation import evaluated_parts, in_rows, means_of_parts
+from experiments.training.program import DIVERGED, Program
+
+BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
+CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean
+MOST_RECOMPUTED = 10_000  # training examples for recomputed statistics
+FIRST_STEPS = 100  # whose losses the probe step_loss keeps
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """What a run shows at one step.
+
+    seconds: of training so far, an even share of the run's with its evaluations and probes; in a timed run, of the
+    steps alone, as they passed.
+    """
+
+    step: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+class Diverged(Exception):  # noqa: N818  an outcome, not an error
+    """The loss was not finite or exceeded 1,000 times its start. `step`: the update whose batch showed it."""
+
+    def __init__(self, step: int):
+        super().__init__(f"diverged at step {step}")
+        self.step = step
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """The steps from one evaluation to the next: losses, what was seen and measured after them, and seconds."""
+
+    losses: np.ndarray
+    seen: tuple[np.ndarray, np.ndarray]
+    measured: dict[str, np.ndarray]
+    seconds: float
+
+
+def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
+    """Train one run of a program, yielding what it shows before the first step and at each evaluation.
+
+    Raises Diverged, after all that could still be measured; DatasetError when the data cannot fill the request.
+    """
+    if config.steps and not config.timed and not program.stretches:
+        raise ValueError(f"steps: must be 0, as the program was compiled for runs of none, got {config.steps}")
+    split = split_dataset(program.dataset, config.dataset, config.seed)
+    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
+    order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
+    program.reset(config, split)
+    parts, probed = evaluated_parts(config, split), split.train[: config.probe_examples]
+    seconds, first_loss = 0.0, np.inf
+    for number, stretch in enumerate(_stretches(program, order, in_rows(*parts.values()), probed, config.timed)):
+        step, metrics, before = number * config.evaluate_every, {}, seconds
+        if number:
+            seconds += stretch.seconds
+            first_loss = stretch.losses[0] if number == 1 else first_loss
+            good = np.isfinite(stretch.losses) & (stretch.losses <= DIVERGED * first_loss)
+            sound = int(np.argmin(np.append(good, False)))  # up to the first that shows divergence
+            if "step_loss" in config.probes:
+                pace = stretch.seconds / config.evaluate_every
+                yield from _step_losses(stretch.losses[:sound], step - config.evaluate_every, before, pace)
+            if sound < config.evaluate_every:
+                raise Diverged(step - config.evaluate_every + sound + 1)
+            metrics["loss/train"] = float(stretch.losses.mean())
+        metrics |= means_of_parts(parts, *stretch.seen)
+        if not np.isfinite(metrics["loss/validation"]):
+            raise Diverged(step)
+        if step == config.steps:
+            if "test" not in parts:
+                metrics |= _tested(program, split, probed, "test")
+            metrics |= _after_training(program, config.probes, split, probed)
+        metrics |= program.probes.metrics(stretch.measured)
+        yield Evaluated(step, metrics, seconds)
+
+
+def _stretches(
+    program: Program, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, timed: bool = False
+) -> Iterator[_Stretch]:
+    """Train on `order`, (stretches, steps, batch), and yield one of no steps, then each stretch.
+
+    As many as fit into one call; where `timed`, steps and evaluations each in their own.
+    """
+    if timed:
+        for number in range(len(order) + 1):
+            started = time.perf_counter()
+            losses = program.take_steps(order[number - 1]) if number else np.zeros(0)
+            took = time.perf_counter() - started
+            yield replace(next(_stretches(program, order[:0], examples, probed)), losses=losses, seconds=took)
+        return
+    first_loss = None
+    for at in range(0, max(len(order), 1), max(program.stretches, 1)):
+        started = time.perf_counter()
+        done, losses, of_examples, hits, measured = program.advance(
+            order[at : at + program.stretches], examples, probed, first_loss
+        )
+        share = (time.perf_counter() - started) / max(done, 1)
+        for row in range(0 if first_loss is None else 1, done + 1):
+            of_probes = {name: values[row] for name, values in measured.items()}
+            yield _Stretch(losses[row], (of_examples[row], hits[row]), of_probes, share)
+        if first_loss is None and done:
+            first_loss = losses[1][0]
+
+
+def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: float) -> Iterator[Evaluated]:
+    """The losses of single steps, as far as they are kept, with even shares of the seconds."""
+    for number, loss in enumerate(losses[: max(FIRST_STEPS - start, 0)], 1):
+        yield Evaluated(start + number, {"loss/step": float(loss)}, seconds + number * of_a_step)
+
+
+def _tested(program: Program, split: Split, probed: np.ndarray, name: str) -> dict[str, float]:
+    """Loss and accuracy on the test split, by this name."""
+    no_steps = np.zeros((0, 1, 1), np.int32)
+    return means_of_parts({name: split.test}, *next(_stretches(program, no_steps, in_rows(split.test), probed)).seen)
+
+
+def _after_training(program: Program, probes: tuple[Probe, ...], split: Split, probed: np.ndarray) -> dict[str, float]:
+    """Test accuracy under changed images and under recomputed statistics."""
+    metrics: dict[str, float] = {}
+    if "corruptions" in probes:
+        test = in_rows(split.test)
+        changes = {f"brightness={b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast={c:g}": (c, 0.0) for c in CONTRAST}
+        for statistics in ("moving", "recomputed"):
+            for name, change in changes.items():
+                seen = program.evaluate(test, np.array(change, np.float32), statistics == "recomputed")
+                metrics[f"corrupted/{statistics}/{name}"] = means_of_parts({"": split.test}, *seen)["accuracy/"]
+    if "recomputed_statistics" in probes:
+        variables = program.network.non_trainable_variables
+        moving = [v.numpy() for v in variables]
+        rows = in_rows(split.train[:MOST_RECOMPUTED])
+        inputs = [program.examples(row[row >= 0])[0] for row in rows]
+        recompute_statistics(program.network, inputs, program.batch_statistics)
+        tested = _tested(program, split, probed, "test_recomputed")
+        metrics["accuracy/test_recomputed"] = tested["accuracy/test_recomputed"]
+        for variable, value in zip(variables, moving, strict=True):
+            variable.assign(value)
+    return metrics

@@ -1,0 +1,239 @@
+"""What TensorBoard makes of the events: read by its own reader, and served by a server of its own over loopback."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from experiments.analysis.results_table import results_table
+from experiments.configuration.loading import load_experiment
+from experiments.configuration.schema import Experiment
+from experiments.records.storage import Curve, Record, run_name, write_run
+from experiments.records.tensorboard import write_hparams_config, write_run_events
+from experiments.reporting.overview import show_in_tensorboard
+
+STARTED = 1_700_000_000.0
+TAGS = ["accuracy/validation", "gradient_norm/1", "loss/train"]
+
+
+def experiment(folder: Path, grid: str = "optimizer.learning_rate: [0.1, 1]") -> Experiment:
+    path = folder / "tiny.yaml"
+    path.write_text(
+        f"title: t\narms: {{no_bn: {{}}, custom_bn: {{model.norm.kind: custom}}}}\ngrid: {{{grid}}}\nseeds: 3\n"
+    )
+    return load_experiment(path)
+
+
+def record(run: Any, status: str = "finished") -> Record:
+    seed = run.config.seed
+    curves = {
+        "accuracy/validation": Curve(np.array([0, 50, 100]), np.array([0.1, 0.5, 0.75 + seed / 100])),
+        "loss/train": Curve(np.array([50, 100]), np.array([2.0, 1.0])),
+        "gradient_norm/1": Curve(np.array([0, 50, 100]), np.array([3.0, 2.0, 1.0])),
+        "pre_activation/1/unit_000/p50": Curve(np.array([0]), np.array([0.0])),
+    }
+    seconds = Curve(np.array([0, 50, 100]), np.array([0.0, 2.0, 5.0]))
+    return Record(run.config, status, curves, seconds=seconds, provenance={"started": STARTED})  # type: ignore[arg-type]
+
+
+def write(folder: Path, tiny: Experiment) -> Path:
+    runs = tiny.evaluation_runs({})
+    for run in runs:
+        write_run(folder / "out", run, record(run), write_run_events)
+    write_hparams_config(folder / "out", runs)
+    return folder / "out"
+
+
+def read(folder: Path) -> EventAccumulator:
+    return EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+
+
+def test_scalars_stand_at_their_updates_with_the_seconds_of_training(tmp_path: Path):
+    out = write(tmp_path, experiment(tmp_path))
+    events = read(out / "custom_bn/learning_rate=1/seed=2")
+    assert [(e.step, round(e.value, 6)) for e in events.Scalars("accuracy/validation")] == [
+        (0, 0.1),
+        (50, 0.5),
+        (100, 0.77),
+    ]
+    assert [(e.step, e.value) for e in events.Scalars("loss/train")] == [(50, 2.0), (100, 1.0)]
+    assert [e.wall_time - STARTED for e in events.Scalars("gradient_norm/1")] == [0, 2, 5]
+
+
+def test_every_run_has_the_same_tags_and_no_curves_of_single_units(tmp_path: Path):
+    tiny = experiment(tmp_path)
+    out = write(tmp_path, tiny)
+    tags = {run_name(run): sorted(read(out / run_name(run)).Tags()["scalars"]) for run in tiny.evaluation_runs({})}
+    assert len(tags) == 12
+    assert set(map(tuple, tags.values())) == {tuple(TAGS)}
+
+
+def test_in_the_summary_a_diverged_run_has_the_lowest_accuracy_and_the_highest_loss(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text("title: t\narms: {a: {}}\nseeds: 5\n")
+    tried = load_experiment(tmp_path / "x.yaml")
+    steps, of_four = np.array([50, 100]), (0.1, 0.2, 0.3, 0.4)
+    curves = [Curve(steps, np.array([0.5, value])) for value in of_four] + [Curve(steps[:1], np.array([0.5]))]
+    show_in_tensorboard(tried, tmp_path, results_table([]), lambda *_: {"a": curves})
+    events = read(tmp_path / "summary" / "a")
+    last = {tag: events.Scalars(tag)[-1] for tag in ("accuracy/validation/median", "loss/train/median")}
+    assert {tag: (shown.step, shown.value) for tag, shown in last.items()} == {
+        "accuracy/validation/median": (100, pytest.approx(0.2)),  # the middle of −∞, 0.1, 0.2, 0.3, 0.4
+        "loss/train/median": (100, pytest.approx(0.3)),
+    }
+
+
+def test_several_values_share_an_event(tmp_path: Path):
+    out = write(tmp_path, experiment(tmp_path))
+    (file,) = (out / "no_bn/learning_rate=1/seed=0").glob("events.*")
+    assert file.name == "events.out.tfevents.1700000000.000000.batchnorm-lab"
+    # file version, session start, steps 0, 50 and 100, session end: each a length, a checksum, data and a checksum
+    data, count = file.read_bytes(), 0
+    while data:
+        data, count = data[int.from_bytes(data[:8], "little") + 16 :], count + 1
+    assert count == 6
+
+
+def test_writing_the_hparams_again_replaces_them(tmp_path: Path):
+    tiny = experiment(tmp_path)
+    out = write(tmp_path, tiny)
+    write_hparams_config(out, tiny.evaluation_runs({}))
+    assert len(list(out.glob("events.out.tfevents.*"))) == 1
+
+
+class Server:
+    """A TensorBoard of its own on a free port."""
+
+    def __init__(self, logdir: Path):
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--load_fast=false"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stderr
+        for line in self.process.stderr:
+            if found := re.search(r"http://localhost:\d+/", line):
+                self.address = found[0]
+                return
+        raise AssertionError("TensorBoard ended before it served anything")
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.process.stderr
+        self.process.terminate()
+        self.process.wait(timeout=20)
+        self.process.stderr.close()
+
+    def get(self, route: str, **query: str) -> Any:
+        return self._ask(f"{self.address}data/{route}?{urllib.parse.urlencode(query)}", None)
+
+    def post(self, route: str, **body: Any) -> Any:
+        return self._ask(f"{self.address}data/{route}", json.dumps(body).encode())
+
+    def _ask(self, url: str, body: bytes | None) -> Any:
+        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("served")
+    out = write(folder, experiment(folder))
+    with Server(out) as server:
+        end = time.monotonic() + 60
+        while len(server.get("runs")) < 13 and time.monotonic() < end:
+            time.sleep(0.2)
+        yield server
+
+
+def test_the_server_lists_every_run_with_its_tags(served: Server):
+    tags = served.get("plugin/scalars/tags")
+    expected = [
+        f"{arm}/learning_rate={rate}/seed={seed}"
+        for arm in ("custom_bn", "no_bn")
+        for rate in ("0.1", "1")
+        for seed in range(3)
+    ]
+    assert sorted(tags) == expected
+    assert {tuple(sorted(of_run)) for of_run in tags.values()} == {tuple(TAGS)}
+
+
+def test_the_server_gives_the_scalars_of_every_arm(served: Server):
+    for arm in ("no_bn", "custom_bn"):
+        run = f"{arm}/learning_rate=0.1/seed=1"
+        points = served.get("plugin/scalars/scalars", run=run, tag="accuracy/validation")
+        assert [(step, round(value, 6)) for _, step, value in points] == [(0, 0.1), (50, 0.5), (100, 0.76)]
+        assert [wall_time - STARTED for wall_time, _, _ in points] == [0, 2, 5]
+
+
+def test_the_server_knows_the_hyperparameters(served: Server):
+    about = served.post("plugin/hparams/experiment", experimentName="")
+    infos = {info["name"]: info for info in about["hparamInfos"]}
+    assert set(infos) == {"arm", "learning_rate"}
+    assert sorted(infos["arm"]["domainDiscrete"]) == ["custom_bn", "no_bn"]
+    assert infos["learning_rate"]["type"] == "DATA_TYPE_FLOAT64"
+    assert sorted(infos["learning_rate"]["domainDiscrete"]) == [0.1, 1.0]
+    assert [info["name"]["tag"] for info in about["metricInfos"]] == [
+        "accuracy/validation",
+        "accuracy/test",
+        "loss/train",
+        "loss/validation",
+    ]
+
+
+def test_the_server_groups_the_seeds_of_an_arm_and_rate_into_one_trial(served: Server):
+    columns = [{"metric": {"tag": "accuracy/validation"}}]
+    found = served.post(
+        "plugin/hparams/session_groups",
+        experimentName="",
+        startIndex=0,
+        sliceSize=100,
+        aggregationType="AGGREGATION_AVG",
+        allowedStatuses=["STATUS_SUCCESS", "STATUS_FAILURE", "STATUS_RUNNING", "STATUS_UNKNOWN"],
+        colParams=columns,
+    )
+    assert found["totalSize"] == 4
+    trials = {}
+    for group in found["sessionGroups"]:
+        trials[group["hparams"]["arm"], group["hparams"]["learning_rate"]] = group
+    assert sorted(trials) == [("custom_bn", 0.1), ("custom_bn", 1.0), ("no_bn", 0.1), ("no_bn", 1.0)]
+    for (arm, rate), group in trials.items():
+        sessions = sorted(session["name"] for session in group["sessions"])
+        assert sessions == [f"{arm}/learning_rate={rate:g}/seed={seed}" for seed in range(3)]
+        assert {session["status"] for session in group["sessions"]} == {"STATUS_SUCCESS"}
+        values = {metric["name"]["tag"]: metric["value"] for metric in group["metricValues"]}
+        assert values["accuracy/validation"] == pytest.approx(0.76)  # the mean of 0.75, 0.76 and 0.77
+
+
+def test_axes_of_the_same_short_name_stay_apart(tmp_path: Path):
+    tiny = experiment(tmp_path, "optimizer.momentum: [0.5], model.norm.momentum: [0.9], steps: [100]")
+    out = write(tmp_path, tiny)
+    (file,) = out.glob("no_bn/momentum=0.5/momentum=0.9/steps=100/seed=0/events.*")
+    content = file.read_bytes()
+    assert b"optimizer.momentum" in content
+    assert b"model.norm.momentum" in content
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged"])
+def test_a_failed_run_is_marked_and_a_diverged_one_is_not(tmp_path: Path, status: str):
+    tiny = experiment(tmp_path)
+    run = tiny.evaluation_runs({})[0]
+    write_run(tmp_path, run, record(run, status), write_run_events)
+    metadata = read(tmp_path / run_name(run)).SummaryMetadata("_hparams_/session_end_info")
+    # field 4, session_end_info, of the plugin's data; in it field 1, the status: 1 is success, 2 failure
+    assert (b"\x08\x02" in metadata.plugin_data.content) == (status == "failed")
