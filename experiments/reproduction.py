@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from experiments.reporting.report import (
     replace_between_markers,
     verdict_table_markdown,
 )
+from experiments.sweeping.workforce import spread
 
 ABOUT = ("packages", "python", "processor", "system", "threads")
 HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview
@@ -116,7 +118,8 @@ def write_report(
         s.experiment.name: evidence(s, results[s.experiment.name]) for s in studies if s.experiment.name in results
     }
     about = provenance_of(folder, studies)
-    page = render_report(judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), workers=workers)
+    share = functools.partial(spread, workers=workers)
+    page = render_report(judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), spread=share)
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 

@@ -22,7 +22,7 @@ WINGS = {
     "training": {"configuration", "records"},
     "analysis": {"configuration", "records"},
     "sweeping": {"configuration", "records", "training"},
-    "reporting": {"configuration", "records", "analysis", "sweeping"},
+    "reporting": {"configuration", "records", "analysis"},
     "benchmarks": {"configuration", "records", "training", "sweeping"},
 }
 # All other wings read, plan or show: they never load TensorFlow.

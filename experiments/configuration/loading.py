@@ -19,7 +19,7 @@ from experiments.configuration.schema import TIMED_MEASURES, Experiment, Experim
 from experiments.configuration.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
-OVERVIEW = "summary"  # beside the arms' folders, see `tensorboard.write_overview`
+OVERVIEW = "summary"  # beside the arms' folders, see `reporting.overview`
 Fault = tuple[Key, str]  # the field and what is wrong with it
 _EXPECTED = {
     "tuple_type": "expected a list, such as [1, 2]",

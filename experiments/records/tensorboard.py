@@ -1,4 +1,4 @@
-"""How do the curves get into TensorBoard?
+"""How do the curves of runs get into TensorBoard?
 
 Events are written straight into a run's directory, many values to an event, with TensorBoard's own record format and
 without TensorFlow. Step is the update count; wall time runs with the seconds spent in training.
@@ -6,29 +6,21 @@ without TensorFlow. Step is the update count; wall time runs with the seconds sp
 
 from __future__ import annotations
 
-import shutil
-import struct
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.types_pb2 import DT_STRING
-from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from experiments.configuration.schema import Run
 from experiments.records.storage import Record
-
-if TYPE_CHECKING:
-    from experiments.reporting.figures import Band
 
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
 
@@ -42,14 +34,14 @@ def write_run_events(directory: Path, run: Run, record: Record) -> None:
         if "/unit_" not in metric:
             for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
                 by_step[step].append((metric, value))
-    events = [_event(0, started, _session_start(run))]
+    events = [event(0, started, _session_start(run))]
     latest = started
     for step in sorted(by_step):
         latest = started + seconds.get(step, latest - started)
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in by_step[step]]
         events.append(Event(step=step, wall_time=latest, summary=Summary(value=values)))
     success = record.status != "failed"
-    events.append(_event(0, latest, _session_end(success)))
+    events.append(event(0, latest, _session_end(success)))
     write_events(directory, events, started)
 
 
@@ -73,38 +65,7 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     for old in experiment.glob("events.out.tfevents.*"):
         old.unlink()
     now = time.time()
-    write_events(experiment, [_event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
-
-
-def write_overview(
-    folder: Path, bands: Mapping[str, Mapping[str, Band]], texts: Mapping[str, str], images: Mapping[str, bytes]
-) -> None:
-    """Write the runs `summary/<arm>`: median and quartiles over seeds, with margin charts, texts and PNG images.
-
-    bands: metric → arm → band over the steps. texts: tag → Markdown. An older summary is replaced.
-    """
-    now, overview = time.time(), folder / "summary"
-    shutil.rmtree(overview, ignore_errors=True)
-    overview.mkdir()
-    for arm in dict.fromkeys(arm for of_arms in bands.values() for arm in of_arms):
-        (overview / arm).mkdir()
-        of_arm = {metric: of_arms[arm] for metric, of_arms in bands.items() if arm in of_arms}
-        write_events(overview / arm, _band_events(of_arm, now), now)
-    charts = []
-    for metric in bands:
-        series = layout_pb2.MarginChartContent.Series(
-            value=f"{metric}/median", lower=f"{metric}/low", upper=f"{metric}/high"
-        )
-        margin = layout_pb2.MarginChartContent(series=[series])
-        charts.append(layout_pb2.Chart(title=f"{metric}, median and quartiles over seeds", margin=margin))
-    category = layout_pb2.Category(title="every arm at its best learning rate", chart=charts)
-    layout = layout_pb2.Layout(category=[category]).SerializeToString()
-    values = [_bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])]
-    values += [_bytes_value(tag, "text", [text.encode()]) for tag, text in texts.items()]
-    for tag, png in images.items():
-        width, height = struct.unpack(">II", png[16:24])
-        values.append(_bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png]))
-    write_events(overview, [_event(0, now, value) for value in values], now)
+    write_events(experiment, [event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
 
 
 def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
@@ -117,19 +78,8 @@ def write_events(directory: Path, events: Iterable[Event], started: float) -> No
         writer.flush()
 
 
-def _band_events(bands: Mapping[str, Band], now: float) -> list[Event]:
-    """One event a step and metric, where the median and both quartiles are finite."""
-    events = []
-    for metric, band in bands.items():
-        for i, step in enumerate(band.steps.tolist()):
-            values = {name: float(getattr(band, name)[i]) for name in ("median", "low", "high")}
-            if np.isfinite(list(values.values())).all():
-                shown = [Summary.Value(tag=f"{metric}/{name}", simple_value=value) for name, value in values.items()]
-                events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
-    return events
-
-
-def _event(step: int, wall_time: float, value: Summary.Value) -> Event:
+def event(step: int, wall_time: float, value: Summary.Value) -> Event:
+    """Return an event of one value. wall_time: seconds since 1970."""
     return Event(step=step, wall_time=wall_time, summary=Summary(value=[value]))
 
 
@@ -170,7 +120,8 @@ def _hparams_value(tag: str, data: plugin_data_pb2.HParamsPluginData) -> Summary
     return value
 
 
-def _bytes_value(tag: str, plugin: str, content: list[bytes]) -> Summary.Value:
+def bytes_value(tag: str, plugin: str, content: list[bytes]) -> Summary.Value:
+    """Return a value that a plugin of TensorBoard reads itself: texts, images, a layout."""
     value = Summary.Value(tag=tag)
     value.metadata.plugin_data.plugin_name = plugin
     value.tensor.dtype = DT_STRING

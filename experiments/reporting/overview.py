@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Sequence
+import shutil
+import struct
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
 from experiments.analysis.claims import ClaimResult, judge
 from experiments.analysis.summary import runs_at_best_rate
 from experiments.configuration.schema import Experiment, Run
 from experiments.records.storage import Curve, write_atomically
-from experiments.records.tensorboard import write_overview
+from experiments.records.tensorboard import bytes_value, event, write_events
 from experiments.reporting import wording
-from experiments.reporting.figures import band, convergence_figure, percentiles_figure, svg_file
+from experiments.reporting.figures import Band, band, convergence_figure, percentiles_figure, svg_file
 
 METRICS = ("accuracy/validation", "loss/train")
 
@@ -52,7 +60,38 @@ def show_in_tensorboard(
         pictures["percentiles"] = percentiles_figure(accuracy, _percentiles_of_first_unit(runs, curves_of))
     for name, picture in pictures.items():
         write_atomically(folder / f"{name}.svg", svg_file(picture, f"{experiment.name}-{name}").encode())
-    write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
+    _write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
+
+
+def _write_overview(
+    folder: Path, bands: Mapping[str, Mapping[str, Band]], texts: Mapping[str, str], images: Mapping[str, bytes]
+) -> None:
+    """Write the runs `summary/<arm>`: median and quartiles over seeds, with margin charts, texts and PNG images.
+
+    bands: metric → arm → band over the steps. texts: tag → Markdown. An older summary is replaced.
+    """
+    now, overview = time.time(), folder / "summary"
+    shutil.rmtree(overview, ignore_errors=True)
+    overview.mkdir()
+    for arm in dict.fromkeys(arm for of_arms in bands.values() for arm in of_arms):
+        (overview / arm).mkdir()
+        of_arm = {metric: of_arms[arm] for metric, of_arms in bands.items() if arm in of_arms}
+        write_events(overview / arm, _band_events(of_arm, now), now)
+    charts = []
+    for metric in bands:
+        series = layout_pb2.MarginChartContent.Series(
+            value=f"{metric}/median", lower=f"{metric}/low", upper=f"{metric}/high"
+        )
+        margin = layout_pb2.MarginChartContent(series=[series])
+        charts.append(layout_pb2.Chart(title=f"{metric}, median and quartiles over seeds", margin=margin))
+    category = layout_pb2.Category(title="every arm at its best learning rate", chart=charts)
+    layout = layout_pb2.Layout(category=[category]).SerializeToString()
+    values = [bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])]
+    values += [bytes_value(tag, "text", [text.encode()]) for tag, text in texts.items()]
+    for tag, png in images.items():
+        width, height = struct.unpack(">II", png[16:24])
+        values.append(bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png]))
+    write_events(overview, [event(0, now, value) for value in values], now)
 
 
 def verdict_text(result: ClaimResult) -> str:
@@ -77,6 +116,18 @@ def _percentiles_of_first_unit(
                 low, median, high = (curves[0] for curves in by_name if curves)
                 found[run.arm] = (low, median, high)
     return found
+
+
+def _band_events(bands: Mapping[str, Band], now: float) -> list[Event]:
+    """One event a step and metric, where the median and both quartiles are finite."""
+    events = []
+    for metric, of_arm in bands.items():
+        for i, step in enumerate(of_arm.steps.tolist()):
+            values = {name: float(getattr(of_arm, name)[i]) for name in ("median", "low", "high")}
+            if np.isfinite(list(values.values())).all():
+                shown = [Summary.Value(tag=f"{metric}/{name}", simple_value=value) for name, value in values.items()]
+                events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
+    return events
 
 
 def _png(figure: Figure) -> bytes:

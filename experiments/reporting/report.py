@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.effect_figures import effect_figure, verdict_overview
 from experiments.reporting.figures import convergence_figure, inline_svg, rate_figure
-from experiments.sweeping.workforce import spread
 
 
 @dataclass(frozen=True)
@@ -58,11 +57,12 @@ def render_report(
     tier: str,
     provenance: Mapping[str, Any],
     aa_check: AACheck | None,
-    workers: int = 1,
+    spread: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> str:
-    """Return report.html, whose figures `workers` processes draw.
+    """Return report.html.
 
-    evidence: claim id → what it rests on; a claim without any has only its verdict.
+    evidence: claim id → what it rests on; a claim without any has only its verdict. spread: draws the sections, by
+    several processes perhaps.
     """
     overview = _svg(verdict_overview(results), "overview", wording.headline(results)) if results else ""
     return _environment().get_template("report.html.jinja").render(
@@ -70,7 +70,7 @@ def render_report(
         headline=wording.headline(results),
         tier=tier,
         overview=overview,
-        sections=spread(_section, [(result, evidence.get(result.id)) for result in results], workers),
+        sections=list(spread(_section, [(result, evidence.get(result.id)) for result in results])),
         aa_check=aa_check,
         provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
         words=wording,
