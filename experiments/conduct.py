@@ -13,7 +13,7 @@ import pandas as pd
 
 from experiments.analysis.results_table import results_table
 from experiments.analysis.tuning import best_values, tuned_rates
-from experiments.configuration.schema import Experiment, Run
+from experiments.configuration.experiment import Experiment, Run
 from experiments.records import storage
 from experiments.records.storage import NO_CURVE, Curve
 from experiments.records.tensorboard import write_hparams_config

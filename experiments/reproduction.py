@@ -17,7 +17,7 @@ from experiments.analysis.statistics import false_support_share, interval_covera
 from experiments.analysis.summary import runs_at_best_rate
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.conduct import Study
-from experiments.configuration.schema import LEARNING_RATE, Experiment, ExperimentConfig
+from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig
 from experiments.records import storage
 from experiments.reporting.effect_figures import effect_figure, verdict_overview
 from experiments.reporting.figures import convergence_figure, svg_file

@@ -23,7 +23,7 @@ def layer(
     as_json: Json = False,
 ) -> None:
     """Time our batch normalization beside the stock layer, the bare fused kernel and the memory's streaming floor."""
-    from experiments.sweeping.worker import start_tensorflow
+    from experiments.training.surroundings import start_tensorflow
 
     start_tensorflow(threads)
     from experiments.benchmarks import layer as layer_benchmark
@@ -61,7 +61,7 @@ def step(
     as_json: Json = False,
 ) -> None:
     """Time a training step by kind of network: with XLA, without, under `model.fit` and in a loop by hand."""
-    from experiments.sweeping.worker import start_tensorflow
+    from experiments.training.surroundings import start_tensorflow
 
     start_tensorflow(threads)
     from experiments.benchmarks import step as step_benchmark

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from experiments.configuration.schema import Experiment
+from experiments.configuration.experiment import Experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 

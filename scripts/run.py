@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import Experiment, json_schema
 from experiments.configuration.yaml_source import ConfigError
 
 INTERRUPTED = 130

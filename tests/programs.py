@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.configuration.schema import RunConfig
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import load_dataset
 from experiments.training.program import Program
 from experiments.training.run import train

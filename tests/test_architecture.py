@@ -23,7 +23,7 @@ WINGS = {
     "analysis": {"configuration", "records"},
     "sweeping": {"configuration", "records", "training"},
     "reporting": {"configuration", "records", "analysis"},
-    "benchmarks": {"configuration", "records", "training", "sweeping"},
+    "benchmarks": {"configuration", "records", "training"},
 }
 # All other wings read, plan or show: they never load TensorFlow.
 HEAVY_WINGS = ("training", "benchmarks")

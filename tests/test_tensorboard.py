@@ -18,8 +18,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments.analysis.results_table import results_table
+from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import Experiment
 from experiments.records.storage import Curve, Record, run_name, write_run
 from experiments.records.tensorboard import write_hparams_config, write_run_events
 from experiments.reporting.overview import show_in_tensorboard

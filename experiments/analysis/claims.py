@@ -24,7 +24,8 @@ from experiments.analysis.statistics import (
     satisfies,
 )
 from experiments.analysis.tuning import Cell, ResultRows, Tuned, tuned_rates
-from experiments.configuration.schema import ClaimConfig, ExperimentConfig, PartConfig
+from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.configuration.experiment import ExperimentConfig
 
 FEWEST_SEEDS = 10  # rule 1; identities need no more than one
 

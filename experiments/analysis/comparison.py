@@ -22,7 +22,8 @@ from experiments.analysis.seed_values import (
 )
 from experiments.analysis.statistics import bounds, median, probability_of_improvement
 from experiments.analysis.tuning import Cell, ResultRows, Tuned, cells
-from experiments.configuration.schema import LEARNING_RATE, ClaimConfig, ExperimentConfig, PartConfig
+from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 
 
 @dataclass

@@ -13,7 +13,7 @@ from typing import assert_never
 
 import numpy as np
 
-from experiments.configuration.schema import TIMED_MEASURES, ClaimConfig, MeasureName, PartConfig
+from experiments.configuration.claim import TIMED_MEASURES, ClaimConfig, MeasureName, PartConfig
 from experiments.records.storage import Curve, Record
 
 FIRST_STEPS = 100  # how many losses `first_values` compares (claims.md, custom_equals_stock)

@@ -17,7 +17,7 @@ from experiments.analysis.measures import (
     part_target,
     seconds_per_step,
 )
-from experiments.configuration.schema import ClaimConfig, PartConfig
+from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.records.storage import Record
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.stats
 
 from experiments.analysis.statistics import median, paired_differences, paired_ratios
-from experiments.configuration.schema import PartConfig
+from experiments.configuration.claim import PartConfig
 
 
 def weights(arms: str | Mapping[str, float] | None) -> Mapping[str, float]:

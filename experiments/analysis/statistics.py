@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 import scipy.stats
 
-from experiments.configuration.schema import Margin
+from experiments.configuration.claim import Margin
 
 Verdict = Literal["supported", "refuted", "inconclusive"]
 RESAMPLES = 10_000

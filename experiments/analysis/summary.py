@@ -11,7 +11,7 @@ import pandas as pd
 from experiments.analysis.results_table import column_name
 from experiments.analysis.seed_values import weights
 from experiments.analysis.tuning import best_values, tuned_rates
-from experiments.configuration.schema import LEARNING_RATE, Experiment, ExperimentConfig, Run
+from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig, Run
 
 
 @dataclass(frozen=True)

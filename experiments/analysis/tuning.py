@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.configuration.schema import ExperimentConfig
+from experiments.configuration.experiment import ExperimentConfig
 
 Cell = tuple[Any, ...]  # values of the grid's axes, in the grid's order
 

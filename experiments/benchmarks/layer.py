@@ -21,8 +21,8 @@ import tensorflow as tf
 
 from custom_layers import BatchNormalization
 from experiments.benchmarks.step import BATCH, Contestant, in_turn, ours, random_dataset
-from experiments.configuration.schema import RunConfig
-from experiments.sweeping.worker import start_tensorflow
+from experiments.configuration.run import RunConfig
+from experiments.training.surroundings import start_tensorflow
 
 Shape = tuple[int, ...]
 Kind = Literal["ours", "stock", "kernel"]

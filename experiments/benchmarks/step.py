@@ -18,7 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.configuration.schema import Run, RunConfig
+from experiments.configuration.experiment import Run
+from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.records.storage import Curve, Record
 from experiments.records.tensorboard import write_run_events

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.configuration.schema import RunConfig
+from experiments.configuration.run import RunConfig
 
 EXPERIMENT = """
 title: The sweep that is timed
@@ -117,7 +117,7 @@ def _fit_runs(tuned: bool, sample: int) -> list[float]:
 
 def _step_seconds() -> list[float]:
     """Return the seconds of one of our training steps in each arm, on one thread."""
-    from experiments.sweeping.worker import start_tensorflow
+    from experiments.training.surroundings import start_tensorflow
 
     start_tensorflow(1)
     from experiments.benchmarks.step import in_turn, ours
@@ -132,7 +132,7 @@ def _step_seconds() -> list[float]:
 
 def _product_seconds() -> float:
     """Return the seconds of the products of one step, forward and backward, without anything between them."""
-    from experiments.sweeping.worker import start_tensorflow
+    from experiments.training.surroundings import start_tensorflow
 
     start_tensorflow(1)
     import tensorflow as tf

@@ -15,7 +15,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from experiments.configuration.schema import TIMED_MEASURES, Experiment, ExperimentConfig, RunConfig
+from experiments.configuration.claim import TIMED_MEASURES
+from experiments.configuration.experiment import Experiment, ExperimentConfig
+from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 
+from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import Experiment
 from experiments.configuration.yaml_source import ConfigError
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"

@@ -24,7 +24,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.configuration.schema import Run, RunConfig
+from experiments.configuration.experiment import Run
+from experiments.configuration.run import RunConfig
 
 Status = Literal["finished", "diverged", "failed"]
 WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read

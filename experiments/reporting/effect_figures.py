@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from experiments.analysis.claims import ClaimResult, PartResult, Verdict
-from experiments.configuration.schema import PartConfig
+from experiments.configuration.claim import PartConfig
 from experiments.reporting.figures import INK, STYLE, TICK_STEPS, log_axis, new_figure
 from experiments.reporting.wording import (
     SYMBOLS,

@@ -20,7 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from experiments.configuration.schema import LEARNING_RATE
+from experiments.configuration.experiment import LEARNING_RATE
 from experiments.records.storage import Curve
 from experiments.reporting.wording import plain_number
 

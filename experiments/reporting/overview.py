@@ -20,7 +20,7 @@ from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
 from experiments.analysis.claims import ClaimResult, judge
 from experiments.analysis.summary import runs_at_best_rate
-from experiments.configuration.schema import Experiment, Run
+from experiments.configuration.experiment import Experiment, Run
 from experiments.records.storage import Curve, write_atomically
 from experiments.records.tensorboard import bytes_value, event, write_events
 from experiments.reporting import wording

@@ -20,7 +20,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import ClaimResult, PartResult
-from experiments.configuration.schema import LEARNING_RATE, ExperimentConfig
+from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.effect_figures import effect_figure, verdict_overview

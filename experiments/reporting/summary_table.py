@@ -10,7 +10,8 @@ from rich.table import Table
 
 from experiments.analysis.claims import FEWEST_SEEDS, PartResult, judge
 from experiments.analysis.summary import ArmSummary, summarize, target_of
-from experiments.configuration.schema import Experiment, PartConfig
+from experiments.configuration.claim import PartConfig
+from experiments.configuration.experiment import Experiment
 from experiments.reporting.wording import comparison_words, effect_or_reason, plain_number
 
 

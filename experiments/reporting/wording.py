@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from experiments.analysis.claims import ClaimResult, PartResult, Verdict, adjusted_p, short_value
 from experiments.analysis.statistics import bounds, satisfies
-from experiments.configuration.schema import Margin, PartConfig
+from experiments.configuration.claim import Margin, PartConfig
 
 SYMBOLS: dict[Verdict, str] = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.configuration.schema import Run, RunConfig
+from experiments.configuration.experiment import Run
+from experiments.configuration.run import RunConfig
 from experiments.records import storage
 
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom

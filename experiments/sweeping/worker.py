@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import gc
-import os
 import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.configuration.schema import RunConfig
+from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
+from experiments.training.surroundings import ThreadsFixedError, start_tensorflow
 
 if TYPE_CHECKING:
     from experiments.training.program import Program
@@ -33,7 +30,7 @@ _programs: dict[str, Program] = {}
 def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenance: dict[str, Any]) -> Record:
     """Train a run and return its record; an exception becomes a record with status `failed` and its traceback."""
     with _one_at_a_time:
-        start_tensorflow(threads)
+        _start(threads)
         from experiments.training.run import Diverged, train
 
         started = time.time()
@@ -69,6 +66,17 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         )
 
 
+def _start(threads: int) -> None:
+    """Start TensorFlow; raises SweepError in a process, such as a cluster's worker, that has other threads."""
+    try:
+        start_tensorflow(threads)
+    except ThreadsFixedError:
+        raise SweepError(
+            f"a worker has trained with another number of threads than {threads} and cannot change it; "
+            "give the same --threads as before, or restart the workers"
+        ) from None
+
+
 def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
     """Return the program of a run and the seconds its compilation took just now."""
     from experiments.training.datasets import load_dataset
@@ -83,40 +91,3 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
     started = time.perf_counter()
     _programs[key] = Program(config, load_dataset(config.dataset.name, data_dir))
     return _programs[key], time.perf_counter() - started
-
-
-@functools.cache
-def start_tensorflow(threads: int) -> None:
-    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen.
-
-    Raises SweepError in a process, such as a cluster's worker, that has been started with another number.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _quiet_stderr():
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")  # each program's evaluation is traced anew, as it must be
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        except RuntimeError:
-            raise SweepError(
-                f"a worker has trained with another number of threads than {threads} and cannot change it; "
-                "give the same --threads as before, or restart the workers"
-            ) from None
-        tf.constant(0)
-    gc.freeze()  # TensorFlow itself stays: to collect a program's graph, its million objects need not be looked at
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """Close file descriptor 2 to C++ code for a while; Python's exceptions pass through unharmed."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)

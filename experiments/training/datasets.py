@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.configuration.schema import DatasetConfig
+from experiments.configuration.run import DatasetConfig
 
 EMBEDDED = ("digits", "wine", "breast_cancer")
 VALIDATION_SHARE, TEST_SHARE, MOST_VALIDATION = 0.2, 0.2, 5000

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from experiments.configuration.schema import RunConfig
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Split
 
 EVALUATION_BATCH = 1000  # examples at a time, to bound a CNN's memory

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.configuration.schema import RunConfig
+from experiments.configuration.run import RunConfig
 
 PERCENTILES = (15, 50, 85)  # Ioffe & Szegedy 2015, fig. 1
 MOST_VALUES = 256  # of a convolution's positions, per channel, are enough for a percentile

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from custom_layers import batch_statistics
-from experiments.configuration.schema import OptimizerConfig, RunConfig
+from experiments.configuration.run import OptimizerConfig, RunConfig
 from experiments.training.datasets import Dataset, DatasetError, Split, split_dataset
 from experiments.training.evaluation import evaluated_parts, in_rows
 from experiments.training.probes import Probes

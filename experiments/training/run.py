@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from custom_layers import recompute_statistics
-from experiments.configuration.schema import Probe, RunConfig
+from experiments.configuration.run import Probe, RunConfig
 from experiments.training.datasets import Split, batch_order, split_dataset
 from experiments.training.evaluation import evaluated_parts, in_rows, means_of_parts
 from experiments.training.program import DIVERGED, Program

@@ -12,8 +12,9 @@ import pytest
 
 from experiments.analysis.claims import ClaimResult, PartResult, family_size, judge, judge_table
 from experiments.analysis.results_table import column_name
+from experiments.configuration.claim import MeasureName, PartConfig
+from experiments.configuration.experiment import ExperimentConfig
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import ExperimentConfig, MeasureName, PartConfig
 from experiments.reporting.wording import what_would_change
 
 SEEDS = range(10)

@@ -6,7 +6,7 @@ import pandas as pd
 
 from experiments.analysis.comparison import compare, smallest_progressing
 from experiments.analysis.tuning import ResultRows, tuned_rates
-from experiments.configuration.schema import ExperimentConfig
+from experiments.configuration.experiment import ExperimentConfig
 
 STEPS = {
     "measure": "steps_to_target",

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from experiments.analysis import measures
-from experiments.configuration.schema import ClaimConfig, MeasureName, PartConfig, RunConfig
+from experiments.configuration.claim import ClaimConfig, MeasureName, PartConfig
+from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record, Status
 
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.results_table import column_name, results_table
-from experiments.configuration.schema import ClaimConfig, RunConfig
+from experiments.configuration.claim import ClaimConfig
+from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record
 
 

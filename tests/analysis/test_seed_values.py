@@ -12,7 +12,7 @@ from experiments.analysis.seed_values import (
     weighted_sum,
     weights,
 )
-from experiments.configuration.schema import PartConfig
+from experiments.configuration.claim import PartConfig
 
 
 def part(per_seed: str = "value", **fields: object) -> PartConfig:

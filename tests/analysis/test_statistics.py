@@ -23,7 +23,7 @@ from experiments.analysis.statistics import (
     probability_of_improvement,
     signed_rank_p,
 )
-from experiments.configuration.schema import Margin
+from experiments.configuration.claim import Margin
 
 
 def test_ratios_where_both_or_one_never_reach_the_target():

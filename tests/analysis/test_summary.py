@@ -11,8 +11,8 @@ from rich.console import Console
 
 from experiments.analysis.results_table import results_table
 from experiments.analysis.summary import runs_at_best_rate, summarize
+from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import Experiment
 from experiments.records.storage import Record
 from experiments.reporting.summary_table import print_summary
 

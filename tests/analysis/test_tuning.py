@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from experiments.analysis.tuning import Tuned, best_values, plain, target_from_tuning, tuned_rates
-from experiments.configuration.schema import ExperimentConfig
+from experiments.configuration.experiment import ExperimentConfig
 
 RATES = (0.01, 0.1, 1.0)
 

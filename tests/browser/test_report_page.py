@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from experiments.analysis.claims import ClaimResult, PartResult, Verdict
-from experiments.configuration.schema import ClaimConfig, ExperimentConfig, PartConfig
+from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.configuration.experiment import ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting.report import AACheck, Evidence, render_report
 

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from experiments.configuration.claim import Margin, PartConfig
+from experiments.configuration.experiment import ExperimentConfig, json_schema
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import ExperimentConfig, Margin, PartConfig, Probe, RunConfig, json_schema
+from experiments.configuration.run import Probe, RunConfig
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records.storage import run_name
 

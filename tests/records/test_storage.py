@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.configuration.schema import Run, RunConfig
+from experiments.configuration.experiment import Run
+from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.records.storage import Curve, Record, StorageError
 

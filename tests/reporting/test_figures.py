@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import ClaimResult, PartResult, Verdict
-from experiments.configuration.schema import ClaimConfig, PartConfig
+from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.records.storage import Curve
 from experiments.reporting.effect_figures import COLOURS, MARKERS, effect_figure, verdict_overview
 from experiments.reporting.figures import (

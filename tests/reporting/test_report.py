@@ -11,7 +11,8 @@ import pytest
 from rich.console import Console
 
 from experiments.analysis.claims import ClaimResult, PartResult, Verdict
-from experiments.configuration.schema import ClaimConfig, ExperimentConfig, PartConfig
+from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.configuration.experiment import ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.overview import verdict_text

@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 
 from experiments.conduct import Study
+from experiments.configuration.experiment import Experiment, Run
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.schema import Experiment, Run, RunConfig
+from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.records.storage import Curve, Record
 from experiments.records.tensorboard import write_run_events
@@ -131,10 +132,10 @@ def test_timed_runs_are_not_spread_over_the_workers_in_the_estimate_either(tmp_p
 
 def test_a_worker_with_another_number_of_threads_is_a_clear_error():
     code = (
-        "from experiments.sweeping.worker import start_tensorflow\n"
+        "from experiments.sweeping.worker import _start\n"
         "from experiments.sweeping.workforce import SweepError\n"
-        "start_tensorflow(1); start_tensorflow(1)\n"
-        "try: start_tensorflow(2)\n"
+        "_start(1); _start(1)\n"
+        "try: _start(2)\n"
         "except SweepError as error: print(error)"
     )
     assert "another number of threads than 2" in in_fresh_process(code).stdout

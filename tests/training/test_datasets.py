@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
-from experiments.configuration.schema import DatasetConfig
+from experiments.configuration.run import DatasetConfig
 from experiments.training.datasets import Dataset, DatasetError, Split, batch_order, load_dataset, split_dataset
 
 DIGITS = DatasetConfig(name="digits")

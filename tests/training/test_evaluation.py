@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.configuration.schema import RunConfig
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Split
 from experiments.training.evaluation import EVALUATION_BATCH, evaluated_parts, in_rows, means_of_parts
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from experiments.configuration.schema import Probe, RunConfig
+from experiments.configuration.run import Probe, RunConfig
 from experiments.training.datasets import load_dataset
 from experiments.training.probes import DISTANCES, WEIGHT_SCALES, Probes, _block, _by_unit
 from experiments.training.program import Program

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 from programs import DIGITS, curves_of, inputs, program, run_config
 
-from experiments.configuration.schema import OptimizerConfig
+from experiments.configuration.run import OptimizerConfig
 from experiments.training.datasets import DatasetError, load_dataset, split_dataset
 from experiments.training.program import Program, build_optimizer, uses_xla
 from experiments.training.run import train

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from programs import DIGITS, curves_of, inputs, program, run_config
 
-from experiments.configuration.schema import DatasetConfig, OptimizerConfig, RunConfig
+from experiments.configuration.run import DatasetConfig, OptimizerConfig, RunConfig
 from experiments.training.datasets import batch_order, load_dataset, split_dataset
 from experiments.training.program import Program, build_optimizer
 from experiments.training.run import Diverged, evaluation, train
