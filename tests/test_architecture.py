@@ -144,6 +144,14 @@ def test_no_module_is_too_long_to_read(path: Path):
     assert lines <= MOST_LINES, f"{name_of(path)} has {lines} lines; what are its two responsibilities?"
 
 
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem != "__init__"], ids=name_of)
+def test_the_guide_to_the_house_names_every_module_in_the_row_of_its_folder(path: Path):
+    guide = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    folder = path.parent.relative_to(ROOT).as_posix()
+    row = next(line for line in guide.splitlines() if line.startswith(f"| `{folder}` |"))
+    assert f"`{path.stem}`" in row
+
+
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_module_opens_with_a_docstring(path: Path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
