@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,9 @@ def test_an_entry_has_its_own_anchor_and_says_where_the_work_is():
     for label, (anchor, text) in ENTRIES.items():
         assert anchor == "-".join(re.findall("[a-z0-9]+", label.lower()))
         assert "](https://" in text or label.startswith('"'), label  # of the articles only titles are known
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [citation["version"], citation["license"]] == [project["version"], project["license"]]
