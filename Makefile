@@ -36,7 +36,7 @@ lock: .venv/installed-dev  ## renew requirements.txt from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 
 clean:  ## remove the environment and all results
-	rm -rf .venv runs *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf .venv runs *.egg-info custom_layers/*.egg-info custom_layers/build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "needs Python 3.11, 3.12 or 3.13, as TensorFlow does: make PYTHON=python3.13 …"; exit 1; }

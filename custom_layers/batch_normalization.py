@@ -18,7 +18,8 @@ from custom_layers.arguments import check_between, check_clipping, checked_axis,
 from custom_layers.equations import Moments
 
 
-@keras.saving.register_keras_serializable(package="batchnorm_lab")
+@keras.saving.register_keras_serializable(package="custom_layers")  # saved by this name: what to import
+@keras.saving.register_keras_serializable(package="batchnorm_lab")  # the name in older files
 class BatchNormalization(keras.layers.BatchNormalization):
     """Drop-in for `keras.layers.BatchNormalization`: its arguments, defaults, weights and meaning, and three more.
 

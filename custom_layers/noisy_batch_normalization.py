@@ -15,7 +15,8 @@ NOISE_MEAN = (-0.5, 0.5)
 NOISE_DEVIATION = (1.0, 1.25)
 
 
-@keras.saving.register_keras_serializable(package="batchnorm_lab")
+@keras.saving.register_keras_serializable(package="custom_layers")  # saved by this name: what to import
+@keras.saving.register_keras_serializable(package="batchnorm_lab")  # the name in older files
 class NoisyBatchNormalization(BatchNormalization):
     """`BatchNormalization` plus, in training only, independent Gaussian noise on every activation.
 
