@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 import numpy as np
-import scipy.stats
+import pandas as pd
 
 from experiments.analysis.statistics import median, paired_differences, paired_ratios
 from experiments.configuration.claim import PartConfig
@@ -90,10 +90,10 @@ def _largest_stable(rates: np.ndarray, stable: np.ndarray) -> float:
 def _spearman(positions: np.ndarray, values: np.ndarray) -> float:
     if np.isnan(values).any():
         return np.nan
-    ranks = scipy.stats.rankdata(values)
+    ranks = pd.Series(values).rank().to_numpy()
     if np.ptp(ranks) == 0 or np.ptp(positions) == 0:
         return 0.0
-    return float(np.corrcoef(scipy.stats.rankdata(positions), ranks)[0, 1])
+    return float(np.corrcoef(pd.Series(positions).rank(), ranks)[0, 1])
 
 
 def _growth(positions: np.ndarray, values: np.ndarray) -> float:

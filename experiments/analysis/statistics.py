@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import scipy.stats
+import pandas as pd
 
 from experiments.configuration.claim import Margin
 
@@ -98,7 +98,7 @@ def signed_rank_p(values: np.ndarray) -> float:
     values = np.asarray(values, float)
     if not values.size or np.isnan(values).any():
         return np.nan
-    doubled = np.rint(2 * scipy.stats.rankdata(np.abs(values))).astype(int)  # (seeds,)
+    doubled = np.rint(2 * pd.Series(np.abs(values)).rank().to_numpy()).astype(int)  # (seeds,)
     chances = np.zeros(doubled.sum() + 1)  # by doubled rank sum of the positive values
     chances[0] = 1.0
     for rank in doubled[values != 0]:
