@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -30,9 +31,15 @@ def in_rows(*parts: np.ndarray) -> np.ndarray:
     rows = -(-len(indices) // EVALUATION_BATCH)
     length = -(-len(indices) // (rows * EVALUATION_ROUNDING)) * EVALUATION_ROUNDING
     rows = -(-len(indices) // length)
-    padded = np.full(rows * length, -1, np.int32)
+    return in_calls(indices, (rows, length))[0]
+
+
+def in_calls(indices: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Cut into calls of rows of this shape, (calls, rows, length), padded with −1; no call is all padding."""
+    calls = -(-len(indices) // math.prod(shape))
+    padded = np.full(calls * math.prod(shape), -1, np.int32)
     padded[: len(indices)] = indices
-    return padded.reshape(rows, length)
+    return padded.reshape(calls, *shape)
 
 
 def means_of_parts(parts: Mapping[str, np.ndarray], losses: ArrayLike, hits: ArrayLike) -> dict[str, float]:

@@ -54,9 +54,7 @@ class Program:
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
         probed = split.train[: config.probe_examples]
-        parts = evaluated_parts(config, split)
-        for seen in [parts] if "test" in parts else [parts, {"test": split.test}]:
-            self.advance(self._no_batches[:0], in_rows(*seen.values()), probed)
+        self.advance(self._no_batches[:0], in_rows(*evaluated_parts(config, split).values()), probed)
         if config.timed and config.steps:
             self.take_steps(np.zeros(step, np.int32))
 
@@ -185,11 +183,11 @@ class Program:
         """Return loss and hit of each of `examples`, (rows, examples), where −1 is padding, in the same shape.
 
         recomputed: normalize by the statistics of each row instead of the moving ones; there, padding counts as its
-        row's first example.
+        row's first example. A row that is all padding stands for the data set's first.
         """
 
         def of_row(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            x, y = self.examples(tf.where(indices >= 0, indices, indices[0]), change)
+            x, y = self.examples(tf.where(indices >= 0, indices, tf.maximum(indices[0], 0)), change)
             weights, statistics = ([tf.convert_to_tensor(v) for v in variables] for variables in self._variables)
             logits, _ = self.network.stateless_call(weights, statistics, x, training=recomputed)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)

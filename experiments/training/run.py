@@ -11,7 +11,7 @@ import numpy as np
 from custom_layers import recompute_statistics
 from experiments.configuration.run import Probe, RunConfig
 from experiments.training.datasets import Split, batch_order, split_dataset
-from experiments.training.evaluation import evaluated_parts, in_rows, means_of_parts
+from experiments.training.evaluation import evaluated_parts, in_calls, in_rows, means_of_parts
 from experiments.training.program import DIVERGED, Program
 
 BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
@@ -63,8 +63,9 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
     program.reset(config, split)
     parts, probed = evaluated_parts(config, split), split.train[: config.probe_examples]
+    examples = in_rows(*parts.values())
     seconds, first_loss = 0.0, np.inf
-    for number, stretch in enumerate(_stretches(program, order, in_rows(*parts.values()), probed, config.timed)):
+    for number, stretch in enumerate(_stretches(program, order, examples, probed, config.timed)):
         step, metrics, before = number * config.evaluate_every, {}, seconds
         if number:
             seconds += stretch.seconds
@@ -82,8 +83,8 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             raise Diverged(step)
         if step == config.steps:
             if "test" not in parts:
-                metrics |= _tested(program, split, probed, "test")
-            metrics |= _after_training(program, config.probes, split, probed)
+                metrics |= _tested(program, split, examples.shape, probed, "test")
+            metrics |= _after_training(program, config.probes, split, examples.shape, probed)
         metrics |= program.probes.metrics(stretch.measured)
         yield Evaluated(step, metrics, seconds)
 
@@ -122,13 +123,16 @@ def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: floa
         yield Evaluated(start + number, {"loss/step": float(loss)}, seconds + number * of_a_step)
 
 
-def _tested(program: Program, split: Split, probed: np.ndarray, name: str) -> dict[str, float]:
-    """Loss and accuracy on the test split, by this name."""
+def _tested(program: Program, split: Split, shape: tuple[int, ...], probed: np.ndarray, name: str) -> dict[str, float]:
+    """Loss and accuracy on the test split, by this name. shape: of all other evaluations, for which it is compiled."""
     no_steps = np.zeros((0, 1, 1), np.int32)
-    return means_of_parts({name: split.test}, *next(_stretches(program, no_steps, in_rows(split.test), probed)).seen)
+    calls = [next(_stretches(program, no_steps, rows, probed)).seen for rows in in_calls(split.test, shape)]
+    return means_of_parts({name: split.test}, *map(np.stack, zip(*calls, strict=True)))
 
 
-def _after_training(program: Program, probes: tuple[Probe, ...], split: Split, probed: np.ndarray) -> dict[str, float]:
+def _after_training(
+    program: Program, probes: tuple[Probe, ...], split: Split, shape: tuple[int, ...], probed: np.ndarray
+) -> dict[str, float]:
     """Test accuracy under changed images and under recomputed statistics."""
     metrics: dict[str, float] = {}
     if "corruptions" in probes:
@@ -144,7 +148,7 @@ def _after_training(program: Program, probes: tuple[Probe, ...], split: Split, p
         rows = in_rows(split.train[:MOST_RECOMPUTED])
         inputs = [program.examples(row[row >= 0])[0] for row in rows]
         recompute_statistics(program.network, inputs, program.batch_statistics)
-        tested = _tested(program, split, probed, "test_recomputed")
+        tested = _tested(program, split, shape, probed, "test_recomputed")
         metrics["accuracy/test_recomputed"] = tested["accuracy/test_recomputed"]
         for variable, value in zip(variables, moving, strict=True):
             variable.assign(value)

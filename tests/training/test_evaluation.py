@@ -5,7 +5,7 @@ import pytest
 
 from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Split
-from experiments.training.evaluation import EVALUATION_BATCH, evaluated_parts, in_rows, means_of_parts
+from experiments.training.evaluation import EVALUATION_BATCH, evaluated_parts, in_calls, in_rows, means_of_parts
 
 SPLIT = Split(np.arange(2000), np.arange(2000, 2300), np.arange(2300, 2700), np.ones(1), np.zeros(1))
 
@@ -35,6 +35,14 @@ def test_rows_hold_all_examples_once_and_none_is_padding_alone(count: int):
     assert rows.shape[1] % 8 == 0
     assert rows.shape[1] <= EVALUATION_BATCH + 8
     assert rows.size - count < 8 * len(rows) + rows.shape[1] / 2
+
+
+@pytest.mark.parametrize(("count", "calls"), [(1, 1), (12, 1), (13, 2), (24, 2), (25, 3)])
+def test_another_part_is_seen_in_calls_of_the_shape_that_is_compiled(count: int, calls: int):
+    found = in_calls(np.arange(count), (3, 4))
+    assert found.shape == (calls, 3, 4)
+    np.testing.assert_array_equal(found[found >= 0], np.arange(count))
+    np.testing.assert_array_equal(found.ravel()[count:], -1)
 
 
 def test_means_are_of_each_part_without_the_padding():

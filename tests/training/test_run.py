@@ -12,10 +12,11 @@ import tensorflow as tf
 from programs import DIGITS, curves_of, inputs, program, run_config
 
 from experiments.configuration.run import DatasetConfig, OptimizerConfig, RunConfig
+from experiments.training import evaluation
+from experiments.training import program as program_module
 from experiments.training.datasets import batch_order, load_dataset, split_dataset
 from experiments.training.program import Program, build_optimizer
-from experiments.training.run import Diverged, evaluation, train
-from experiments.training.run import program as program_module
+from experiments.training.run import Diverged, train
 from models.initialization import initial_kernels
 from models.networks import build_model
 
