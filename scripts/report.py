@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
+from experiments.reporting import terminal
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -37,16 +37,16 @@ def report(
         studies = [Study(experiment, folder / name) for name, experiment in experiments.items()]
         finished = reproduction.read_tables(studies)
         judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
-        print_verdicts(Console(highlight=False), judged)
+        print_verdicts(terminal.open_console(), judged)
         written = reproduction.write_report(folder, tier.value, studies, finished, judged, workers)
     except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red", markup=False)
+        errors.print("\n".join(error.faults), style="red")
         raise typer.Exit(2) from None
     except (StorageError, SweepError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
     print(f"Report: {written}")
 
 
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

@@ -13,13 +13,14 @@ from rich.console import Console
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
+from experiments.reporting import terminal
 
 INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -40,16 +41,16 @@ def reproduce(
     from experiments.sweeping.sweep import SweepError, SweepOptions
 
     if publish and claims:
-        errors.print("error: --publish takes all claims of a tier; leave the names out", style="red", markup=False)
+        errors.print("error: --publish takes all claims of a tier; leave the names out", style="red")
         raise typer.Exit(2)
     try:
         asked = list(load_claims(claims or [], tier))
         experiments = load_claims([], tier)
     except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red", markup=False)
+        errors.print("\n".join(error.faults), style="red")
         raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
-    console = Console(highlight=False)
+    console = terminal.open_console()
     try:
         if not _reproduce(console, experiments, asked, tier, out / tier.value, options, tune, publish):
             raise typer.Exit(1)
@@ -57,7 +58,7 @@ def reproduce(
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
 
 
@@ -115,4 +116,4 @@ def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: 
 
 
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
+from experiments.reporting import terminal
 
 INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -67,7 +67,7 @@ def run(
         sys.stderr.flush()
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
 
 
@@ -81,7 +81,7 @@ def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
     names = [experiment.name for experiment in experiments]
     faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
     if faults:
-        errors.print("\n".join(faults), style="red", markup=False)
+        errors.print("\n".join(faults), style="red")
         raise typer.Exit(2)
     return experiments
 
@@ -90,14 +90,14 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
     from experiments.conduct import Study
     from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.open_console()
     for experiment in experiments:
         study = Study(experiment, out / experiment.name)
         waits = study.waits_for_tuning()
         plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
         later = study.evaluation_count() if waits else 0
         total = len(plan.done) + len(plan.pending) + later
-        console.print(f"{experiment.name}: {experiment.config.title}", markup=False)
+        console.print(f"{experiment.name}: {experiment.config.title}")
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
         if plan.outdated:
             console.print(f"  {len(plan.outdated)} runs with other settings would be replaced")
@@ -115,7 +115,7 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress
 
-    console = Console(highlight=False)
+    console = terminal.open_console()
     started = time.monotonic()
     studies = [Study(experiment, out / experiment.name) for experiment in experiments]
     with SweepProgress(console) as progress:
@@ -140,4 +140,4 @@ def _tensorboard() -> str:
 
 
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

@@ -1,0 +1,51 @@
+"""How does a command speak to whatever reads it: any terminal, any name it is to print, a reader who leaves early?"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+# What stands for our characters where they cannot be shown; for any other, a question mark.
+_PLAIN = {
+    "−": "-", "–": "-", "×": "x", "≥": ">=", "≤": "<=", "≈": "~", "∞": "inf", "…": "...", "·": ".",
+    "✓": "+", "✗": "x", "’": "'", "“": '"', "”": '"',
+}  # fmt: skip
+
+
+def open_console(stderr: bool = False) -> Console:
+    """Return a console that prints titles, names and paths as they are, whatever brackets and colons stand in them.
+
+    stderr: the one for errors, whose lines are left whole.
+    """
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=stderr)
+
+
+def run(command: Callable[[], object]) -> None:
+    """Run a script's command so that no word of it is an error.
+
+    Characters that the terminal lacks are replaced; when the reader leaves early, as `head` does, the command ends.
+    """
+    codecs.register_error("plain", _plainly)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="plain")
+    try:
+        try:
+            command()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter's last flush would fail
+        sys.exit(1)
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_PLAIN.get(character, "?") for character in error.object[error.start : error.end]), error.end
