@@ -19,6 +19,7 @@ from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.conduct import Study
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig
 from experiments.records import storage
+from experiments.reporting.commands import PROJECT
 from experiments.reporting.effect_figures import effect_figure, verdict_overview
 from experiments.reporting.figures import convergence_figure, svg_file
 from experiments.reporting.report import (
@@ -119,7 +120,10 @@ def write_report(
     }
     about = provenance_of(folder, studies)
     share = functools.partial(spread, workers=workers)
-    page = render_report(judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), spread=share)
+    elsewhere = None if folder.resolve() == PROJECT / "runs" / tier else folder
+    page = render_report(
+        judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), folder=elsewhere, spread=share
+    )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 
@@ -177,8 +181,9 @@ def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[s
     lines = [
         f"# Verdicts, {tier} tier",
         "",
-        f"Written by `scripts/reproduce.py --tier {tier} --publish`, not by hand. "
-        f"`scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in `{tier}/` again.",
+        f"Written by `.venv/bin/python scripts/reproduce.py --tier {tier} --publish`, not by hand. "
+        f"`.venv/bin/python scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in "
+        f"`{tier}/` again.",
         "",
         verdict_table_markdown(judged),
         "",

@@ -16,8 +16,6 @@ from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 
 INTERRUPTED = 130
-PROJECT = Path(__file__).resolve().parent.parent
-
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = terminal.open_console(stderr=True)
@@ -87,6 +85,7 @@ def _reproduce(
         return not progress.failed
 
     from experiments import reproduction
+    from experiments.reporting.commands import PROJECT
     from experiments.reporting.verdict_table import print_verdicts
 
     results = reproduction.read_tables(of_tier)  # of earlier commands, too

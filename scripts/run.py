@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -112,6 +111,7 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
 
 def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     from experiments.conduct import Study, conduct
+    from experiments.reporting.commands import shell_command
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress
 
@@ -123,20 +123,13 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     for study in studies:
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
-        console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}/summary", soft_wrap=True)
+        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
+        console.print(f"TensorBoard: {curves}", soft_wrap=True)
         console.print(f"             (the arms side by side; --logdir {study.folder} for every run)\n", soft_wrap=True)
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
         errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
     return not progress.failed
-
-
-def _tensorboard() -> str:
-    """The command as it can be pasted: from the same virtual environment."""
-    beside = Path(sys.executable).parent / "tensorboard"
-    with contextlib.suppress(ValueError):
-        return str(beside.relative_to(Path.cwd()))
-    return str(beside) if beside.exists() else "tensorboard"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import dataclasses
 import io
 import math
 import re
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
@@ -15,6 +16,7 @@ from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.configuration.experiment import ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
+from experiments.reporting.commands import PROJECT
 from experiments.reporting.overview import verdict_text
 from experiments.reporting.report import (
     AACheck,
@@ -95,6 +97,7 @@ def report(results: list[ClaimResult] | None = None) -> str:
         tier="mnist",
         provenance={"git_commit": "abc", "git_dirty": False, "packages": {"keras": "3.15.0"}},
         aa_check=AACheck(0.031, 1000, 0.947, 2000),
+        folder=PROJECT / "elsewhere" / "mnist",
     )
 
 
@@ -216,7 +219,8 @@ def test_the_report_says_every_verdict_with_word_and_symbol() -> None:
     assert "Of 4 claims" in text
 
 
-def test_a_section_holds_all_that_a_claim_rests_on() -> None:
+def test_a_section_holds_all_that_a_claim_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(PROJECT / ".venv" / "bin" / "python"))
     text = words(report(RESULTS[:1]))
     for expected in (
         "Source Ioffe & Szegedy 2015",
@@ -224,8 +228,8 @@ def test_a_section_holds_all_that_a_claim_rests_on() -> None:
         "2.3× [1.90, ∞] , margin ≥ 1.5× (steps to target, no_bn / custom_bn).",
         "It would be inconclusive if the interval",
         "Tuned to no_bn: 3, custom_bn: 0.1",
-        "python scripts/reproduce.py faster --tier mnist",
-        "python scripts/report.py --tier mnist",
+        ".venv/bin/python scripts/reproduce.py faster --tier mnist , in the project's folder",
+        ".venv/bin/python scripts/report.py --tier mnist --results elsewhere/mnist git commit",
         "Validation accuracy over training",
         "Accuracy against the learning rate, tuning seeds 100–102",
         "learning_rate: 0.1",
