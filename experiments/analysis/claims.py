@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.comparison import Comparison, compare
+from experiments.analysis.short_words import short_interval, short_value
 from experiments.analysis.statistics import (
     Verdict,
     bootstrap_interval,
@@ -135,11 +136,6 @@ def adjusted_p(part: PartResult) -> float:
     return 1.0 if p is None else p
 
 
-def short_value(value: float, part: PartConfig) -> str:
-    """Return an effect to three digits, as reasons quote it: '1.24', '0.5 points'."""
-    return f"{value:.3g}" + (" points" if part.unit == "points" and part.effect != "ratio" else "")
-
-
 def _judge_part(
     part: PartConfig,
     claim: ClaimConfig,
@@ -220,7 +216,7 @@ def _decision(part: PartResult, plain_bound: bool) -> tuple[Verdict, str, str]:
         kept = "every seed keeps" if beyond else "not every seed keeps"
         reason = f"{kept} the bound; the worst is {short_value(part.estimate, part.config)}"
         return "supported" if beyond else "refuted", reason, ""
-    interval = f"the interval, {short_value(part.low, part.config)} to {short_value(part.high, part.config)},"
+    interval = f"the interval, {short_interval(part.low, part.high, part.config)},"
     verdict = decide(part.low, part.high, adjusted_p(part), margin)
     match verdict:
         case "supported":

@@ -9,7 +9,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from experiments.analysis.claims import ClaimResult, PartResult, Verdict, adjusted_p, short_value
+from experiments.analysis.claims import ClaimResult, PartResult, Verdict, adjusted_p
+from experiments.analysis.short_words import short_interval, short_value
 from experiments.analysis.statistics import bounds, satisfies
 from experiments.configuration.claim import Margin, PartConfig
 
@@ -152,21 +153,20 @@ def what_would_change(part: PartResult) -> str:
         return f"No verdict before this is mended: {part.blocked}."
     lower, upper = bounds(part.config.margin)
     margin = " to ".join(short_value(bound, part.config) for bound in (lower, upper) if bound is not None)
-    low, high = short_value(part.low, part.config), short_value(part.high, part.config)
+    interval = f"interval, {short_interval(part.low, part.high, part.config)},"
     if part.p is None:
         outcome = "refuted" if part.verdict == "supported" else "supported"
         return f"It would be {outcome} if {'one' if outcome == 'refuted' else 'no'} seed broke the bound of {margin}."
     inside = "inside" if part.config.margin.within else "above" if upper is None else "below"
     outside = {"inside": "outside", "above": "below", "below": "above"}[inside]
     if part.verdict == "supported":
-        return f"It would be inconclusive if the interval, {low} to {high}, reached past {margin}."
+        return f"It would be inconclusive if the {interval} reached past {margin}."
     if part.verdict == "refuted":
-        return f"It would be inconclusive if the interval, {low} to {high}, reached {margin}."
+        return f"It would be inconclusive if the {interval} reached {margin}."
     if satisfies(part.low, part.config.margin) and satisfies(part.high, part.config.margin):
         return f"It would be supported if the adjusted p, {adjusted_p(part):.2g}, were below 0.05: with more seeds."
     return (
-        f"It would be supported if the whole interval, {low} to {high}, lay {inside} {margin}, "
-        f"and refuted if all of it lay {outside}."
+        f"It would be supported if the whole {interval} lay {inside} {margin}, and refuted if all of it lay {outside}."
     )
 
 
