@@ -121,7 +121,7 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update)  # type: ignore[arg-type]
     for study in studies:
-        print_summary(console, study.experiment, tables[study.experiment.name])
+        print_summary(console, study.experiment, tables[study.experiment.name], study.curves)
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
         console.print(f"TensorBoard: {curves}", soft_wrap=True)

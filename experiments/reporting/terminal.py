@@ -6,6 +6,7 @@ import codecs
 import io
 import os
 import sys
+import textwrap
 from collections.abc import Callable
 
 from rich.console import Console
@@ -23,6 +24,16 @@ def open_console(stderr: bool = False) -> Console:
     stderr: the one for errors, whose lines are left whole.
     """
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=stderr)
+
+
+def print_paragraph(console: Console, text: str, indent: int = 0, style: str | None = None) -> None:
+    """Print a text in lines that break between words, indented; what is longer than a line, such as a path, is kept."""
+    margin = " " * indent
+    lines = textwrap.wrap(
+        text, console.width, initial_indent=margin, subsequent_indent=margin, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    console.print("\n".join(lines), style=style, soft_wrap=True)
 
 
 def run(command: Callable[[], object]) -> None:

@@ -75,6 +75,11 @@ def format_probability(probability: float | None) -> str:
     return "–" if probability is None else f"{probability:.2f}"
 
 
+def format_times(ratio: float) -> str:
+    """Return a ratio by itself: '0.29×', '1.24×', '∞'."""
+    return "∞" if math.isinf(ratio) else f"{ratio:,.{_digits_after_point(ratio)}f}×"
+
+
 def margin_bounds(margin: Margin) -> tuple[float, float]:
     """Return (lower, upper) ends of the supported side, infinite where it is open."""
     lower, upper = bounds(margin)
@@ -147,6 +152,11 @@ def verdict_words(verdict: Verdict) -> str:
     return f"{SYMBOLS[verdict]} {verdict}"
 
 
+def judged_alone(result: ClaimResult) -> str:
+    """Return what has to be said of a verdict that other claims had no part in; nothing where it has no p."""
+    return " (p not adjusted for other claims)" if any(part.p is not None for part in result.parts) else ""
+
+
 def what_would_change(part: PartResult) -> str:
     """Return in one sentence what would have brought another verdict."""
     if part.blocked:
@@ -197,9 +207,13 @@ def _numeral(value: float, part: PartConfig) -> str:
 
 
 def _decimals(value: float, part: PartConfig) -> int:
-    size = abs(value)
     if part.effect in ("difference", "level") and part.unit in ("points", "steps"):
         return 0 if part.unit == "steps" else 1
+    return _digits_after_point(abs(value))
+
+
+def _digits_after_point(size: float) -> int:
+    """Digits after the point of a number of two significant digits, of three between 1 and 2."""
     if size == 0:
         return 0
     digits = 3 if 1 <= size < 2 else 2
