@@ -11,6 +11,7 @@ import typer
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
+from experiments.reporting.commands import PROJECT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = terminal.open_console(stderr=True)
@@ -28,7 +29,7 @@ def report(
     from experiments import reproduction
     from experiments.conduct import Study
     from experiments.records.storage import StorageError
-    from experiments.reporting.verdict_table import print_verdicts
+    from experiments.reporting.verdict_table import print_agreement, print_verdicts
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value
@@ -37,7 +38,12 @@ def report(
         studies = [Study(experiment, folder / name) for name, experiment in experiments.items()]
         finished = reproduction.read_tables(studies)
         judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
-        print_verdicts(terminal.open_console(), judged)
+        console = terminal.open_console()
+        print_verdicts(console, judged)
+        compared = reproduction.compare_with_published(
+            PROJECT / "docs" / "results", tier.value, folder, studies, judged
+        )
+        print_agreement(console, compared)
         written = reproduction.write_report(folder, tier.value, studies, finished, judged, workers)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red")
@@ -45,7 +51,7 @@ def report(
     except (StorageError, SweepError) as error:
         errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
-    print(f"Report: {written}")
+    console.print(f"Report: {written}", soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ from experiments.configuration.experiment import Experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
+from experiments.reporting.commands import PROJECT
 
 INTERRUPTED = 130
+PUBLISHED = PROJECT / "docs" / "results"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = terminal.open_console(stderr=True)
@@ -31,7 +33,9 @@ def reproduce(
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
-    tune: Annotated[bool, typer.Option("--tune", help="only the tuning seeds; print best rates and targets")] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates and targets")
+    ] = False,
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's table")] = False,
 ) -> None:
     """Test CLAIM… and print a verdict for each: supported, refuted or inconclusive. Interrupted, it goes on."""
@@ -85,23 +89,24 @@ def _reproduce(
         return not progress.failed
 
     from experiments import reproduction
-    from experiments.reporting.commands import PROJECT
-    from experiments.reporting.verdict_table import print_verdicts
+    from experiments.reporting.verdict_table import print_agreement, print_verdicts
 
     results = reproduction.read_tables(of_tier)  # of earlier commands, too
     judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])
-    print_verdicts(console, [result for result in judged if result.id in asked])
+    shown = [result for result in judged if result.id in asked]
+    print_verdicts(console, shown)
+    print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if publish:
-        reproduction.publish(PROJECT / "docs" / "results", tier.value, studies, results, judged)
+        reproduction.publish(PUBLISHED, tier.value, studies, results, judged)
         if tier is README_TIER:
             reproduction.renew_readme(PROJECT / "README.md", tier.value, judged)
     return not progress.failed
 
 
 def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: Any) -> None:
-    from experiments.analysis.tuning import target_from_tuning, tuned_rates
+    from experiments.analysis.tuning import axis_words, target_from_tuning, tuned_rates
 
     for name, table in tables.items():
         config = experiments[name].config
@@ -109,9 +114,9 @@ def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: 
             edge = ", at the edge of the grid" if tuned.at_edge else ""
             where = f" at {', '.join(map(str, per))}" if per else ""
             target = target_from_tuning(table, config, arm)
-            console.print(
-                f"{name}: {arm}{where}: best rate {tuned.value}{edge}; best accuracy less a point {target:.4f}"
-            )
+            best = f"best {axis_words(config.tuning.over)} {tuned.value}{edge}" if config.tuning else ""
+            text = f"{name}: {arm}{where}: {best}; best accuracy less a point {target:.4f}"
+            terminal.print_paragraph(console, text)
 
 
 if __name__ == "__main__":

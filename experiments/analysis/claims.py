@@ -24,7 +24,7 @@ from experiments.analysis.statistics import (
     median,
     satisfies,
 )
-from experiments.analysis.tuning import Cell, ResultRows, Tuned, tuned_rates
+from experiments.analysis.tuning import Cell, ResultRows, Tuned, axis_words, tuned_rates
 from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.configuration.experiment import ExperimentConfig
 
@@ -157,8 +157,9 @@ def _judge_part(
             problems.append("the largest rate of the grid is still stable, so the effect may be larger")
     if not plain_bound and len(config.seeds) < FEWEST_SEEDS:
         problems.append(f"{len(config.seeds)} seeds, where a verdict takes {FEWEST_SEEDS}")
-    if found.at_edge:
-        problems.append(f"the best rate of {' and '.join(found.at_edge)} is at the edge of the grid")
+    if found.at_edge and config.tuning:
+        best = f"best {axis_words(config.tuning.over)}"
+        problems.append(f"the {best} of {' and '.join(found.at_edge)} is at the edge of the grid")
     result = replace(result, blocked="; ".join(problems), at_edge=found.at_edge, note=found.note)
     return _with_verdict(result, claim)
 

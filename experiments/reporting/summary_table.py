@@ -143,7 +143,7 @@ def _remarks(rows: Sequence[ArmSummary], rated: bool) -> list[str]:
         listed = ", ".join(f"{row.arm} {row.diverged_elsewhere} of {row.runs_elsewhere}" for row in elsewhere)
         lines.append(f"Diverged besides, at other learning rates or on tuning seeds: {listed}.")
     if any(row.at_edge for row in rows):
-        lines.append("* At the edge of the rates tried: a better one may lie outside.")
+        lines.append("* At the edge of the learning rates tried: a better one may lie outside.")
     return lines
 
 

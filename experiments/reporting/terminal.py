@@ -17,6 +17,8 @@ _PLAIN = {
     "✓": "+", "✗": "x", "’": "'", "“": '"', "”": '"',
 }  # fmt: skip
 
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
 
 def open_console(stderr: bool = False) -> Console:
     """Return a console that prints titles, names and paths as they are, whatever brackets and colons stand in them.
@@ -27,13 +29,16 @@ def open_console(stderr: bool = False) -> Console:
 
 
 def print_paragraph(console: Console, text: str, indent: int = 0, style: str | None = None) -> None:
-    """Print a text in lines that break between words, indented; what is longer than a line, such as a path, is kept."""
+    """Print a text in lines that break between words, indented; what is longer than a line, such as a path, is kept.
+
+    No line breaks at a no-break space, which is printed as a plain one.
+    """
     margin = " " * indent
     lines = textwrap.wrap(
         text, console.width, initial_indent=margin, subsequent_indent=margin, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
-    console.print("\n".join(lines), style=style, soft_wrap=True)
+    console.print("\n".join(lines).replace(NO_BREAK, " "), style=style, soft_wrap=True)
 
 
 def run(command: Callable[[], object]) -> None:

@@ -306,7 +306,7 @@ def test_a_best_rate_at_the_edge_makes_the_claim_inconclusive_whatever_the_numbe
     rows["final_value(accuracy/test)"] = 0.9  # no difference at all
     result = judge("id", config, pd.concat([tuning_rows({"no_bn": 10.0, "bn": 1.0}), rows]))
     assert result.verdict == "inconclusive"
-    assert "the best rate of no_bn is at the edge of the grid" in result.reason
+    assert "the best learning rate of no_bn is at the edge of the grid" in result.reason
     assert result.parts[0].estimate == 3.0
     assert result.parts[0].at_edge == ("no_bn",)
     assert result.parts[1].verdict == "refuted"

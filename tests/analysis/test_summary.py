@@ -114,7 +114,7 @@ def test_a_best_rate_at_the_edge_is_marked(tmp_path: Path):
     text = shown(tried, table)
     assert "10 *" in text
     assert "1 *" not in text.replace("10 *", "")
-    assert "* At the edge of the rates tried: a better one may lie outside." in text
+    assert "* At the edge of the learning rates tried: a better one may lie outside." in text
 
 
 def test_without_several_rates_all_runs_are_summarized(tmp_path: Path):

@@ -69,6 +69,15 @@ def test_a_plan_prints_the_title_as_it_is(tmp_path: Path) -> None:
     assert printed.startswith("x: see [/notes] first\n")
 
 
+def test_a_paragraph_breaks_between_words_and_nowhere_else() -> None:
+    console, text = recording()
+    console.width = 20
+    terminal.print_paragraph(
+        console, "at most twenty wide, P\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}1 [/x] /a/path/longer-than-that", indent=2
+    )
+    assert text.getvalue() == "  at most twenty\n  wide, P = 1 [/x]\n  /a/path/longer-than-that\n"
+
+
 @pytest.mark.parametrize(
     ("encoding", "expected"),
     [
