@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -125,7 +126,8 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
-        console.print(f"             (the arms side by side; --logdir {study.folder} for every run)\n", soft_wrap=True)
+        every = shlex.quote(str(study.folder))
+        console.print(f"             (the arms side by side; --logdir {every} for every run)\n", soft_wrap=True)
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
         errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
