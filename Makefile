@@ -14,7 +14,7 @@ reproduce: .venv/installed  ## put every claim to the test and write report.html
 	$(BIN)/python scripts/reproduce.py
 
 tensorboard: .venv/installed  ## show the curves of all runs
-	$(BIN)/tensorboard --logdir runs
+	$(BIN)/python scripts/curves.py --logdir runs
 
 test: .venv/installed-dev  ## pass the tests
 	$(BIN)/pytest -m "not browser"

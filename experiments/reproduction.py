@@ -19,6 +19,8 @@ from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.conduct import Study
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig
 from experiments.records import storage
+from experiments.reporting.agreement import agreement
+from experiments.reporting.commands import PROJECT
 from experiments.reporting.effect_figures import effect_figure, verdict_overview
 from experiments.reporting.figures import convergence_figure, svg_file
 from experiments.reporting.report import (
@@ -52,6 +54,35 @@ def judge_all(results: Mapping[str, Results], tier: Iterable[ExperimentConfig]) 
     ordered = sorted(results.items(), key=lambda item: item[1].config.is_over_all_claims)
     judged = [judge(name, result.config, result.table) for name, result in ordered]
     return judge_table(judged, family_size(config.claim for config in tier if config.claim))
+
+
+def compare_with_published(
+    documents: Path,
+    tier: str,
+    folder: Path,
+    studies: Sequence[Study],
+    judged: Sequence[ClaimResult],
+) -> list[str]:
+    """Return in sentences whether verdicts are those of the published tables, judged again by the code as it is.
+
+    documents: as `publish` writes it; nothing is compared where it holds no tables. folder: the tier's results, judged.
+    studies: of all claims of the tier.
+    """
+    kept = documents / tier
+    there = [Study(study.experiment, kept / study.experiment.name) for study in studies]
+    try:
+        results = read_tables(there)
+    except storage.StorageError:
+        return []
+    comparable = {
+        name: found for name, found in results.items() if found.config.is_over_all_claims or not found.table.empty
+    }
+    published = judge_all(comparable, [study.experiment.config for study in studies])
+
+    def provenance() -> tuple[dict[str, Any], dict[str, Any]]:
+        return provenance_of(folder, studies), _published_provenance(kept)
+
+    return agreement(judged, {result.id: result for result in published}, provenance)
 
 
 def aa_check(results: Mapping[str, Results]) -> AACheck | None:
@@ -119,7 +150,10 @@ def write_report(
     }
     about = provenance_of(folder, studies)
     share = functools.partial(spread, workers=workers)
-    page = render_report(judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), spread=share)
+    elsewhere = None if folder.resolve() == PROJECT / "runs" / tier else folder
+    page = render_report(
+        judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), folder=elsewhere, spread=share
+    )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 
@@ -177,8 +211,9 @@ def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[s
     lines = [
         f"# Verdicts, {tier} tier",
         "",
-        f"Written by `scripts/reproduce.py --tier {tier} --publish`, not by hand. "
-        f"`scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in `{tier}/` again.",
+        f"Written by `.venv/bin/python scripts/reproduce.py --tier {tier} --publish`, not by hand. "
+        f"`.venv/bin/python scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in "
+        f"`{tier}/` again.",
         "",
         verdict_table_markdown(judged),
         "",
@@ -197,8 +232,12 @@ def _convergence(tier: str) -> str:
 
 def provenance_of(folder: Path, studies: Sequence[Study]) -> dict[str, Any]:
     """Return a tier's provenance, from its runs or, where these are not at hand, as it was published."""
-    published = folder / "provenance.json"
-    return gather_provenance(studies) or (json.loads(published.read_bytes()) if published.exists() else {})
+    return gather_provenance(studies) or _published_provenance(folder)
+
+
+def _published_provenance(folder: Path) -> dict[str, Any]:
+    path = folder / "provenance.json"
+    return json.loads(path.read_bytes()) if path.exists() else {}
 
 
 def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
+
+from experiments.reporting import terminal
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 CORES = os.cpu_count() or 1
@@ -35,7 +36,7 @@ def layer(
         figures = {"microseconds_per_step": [row.figures() for row in rows], "cnn_milliseconds_per_step": cnn}
         print(json.dumps(figures | {"peak_mebibytes": memory, "threads": threads}, indent=2))
         return
-    console = Console(highlight=False)
+    console = terminal.open_console()
     title = f"Microseconds of a step, {threads} thread{'s' * (threads > 1)}"
     columns = ("shape", "mode", "phase", "ours", "stock", "kernel", "floor", "stock\n/ours", "ours\n/kernel")
     table = Table(*columns, title=title, box=box.SIMPLE, padding=0, pad_edge=False)
@@ -74,7 +75,7 @@ def step(
     if as_json:
         print(json.dumps({"milliseconds_per_step": figures, "seconds_per_run": extras}, indent=2))
         return
-    console = Console(highlight=False)
+    console = terminal.open_console()
     for name, milliseconds in figures.items():
         table = Table("contestant", "ms a step", "× ours with XLA", title=name)
         for contestant, value in milliseconds.items():
@@ -104,7 +105,7 @@ def sweep(
         note = f", {cost['measured_runs']} runs scaled" if cost is not ours else f", {workers} workers"
         ratios = [f"{cost[state] / ours[state]:.1f}" for state in ("whole", "steady")]
         table.add_row(name + note, f"{cost['whole']:.1f}", ratios[0], f"{cost['steady']:.1f}", ratios[1])
-    console = Console(highlight=False)
+    console = terminal.open_console()
     console.print(table)
     for part, seconds in found["parts of ours"].items():
         console.print(f"  {part}: {seconds:.1f} s")
@@ -114,4 +115,4 @@ def sweep(
 
 
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

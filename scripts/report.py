@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
+from experiments.reporting import terminal
+from experiments.reporting.commands import PROJECT
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -28,7 +29,7 @@ def report(
     from experiments import reproduction
     from experiments.conduct import Study
     from experiments.records.storage import StorageError
-    from experiments.reporting.verdict_table import print_verdicts
+    from experiments.reporting.verdict_table import print_agreement, print_verdicts
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value
@@ -37,16 +38,21 @@ def report(
         studies = [Study(experiment, folder / name) for name, experiment in experiments.items()]
         finished = reproduction.read_tables(studies)
         judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
-        print_verdicts(Console(highlight=False), judged)
+        console = terminal.open_console()
+        print_verdicts(console, judged)
+        compared = reproduction.compare_with_published(
+            PROJECT / "docs" / "results", tier.value, folder, studies, judged
+        )
+        print_agreement(console, compared)
         written = reproduction.write_report(folder, tier.value, studies, finished, judged, workers)
     except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red", markup=False)
+        errors.print("\n".join(error.faults), style="red")
         raise typer.Exit(2) from None
     except (StorageError, SweepError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
-    print(f"Report: {written}")
+    console.print(f"Report: {written}", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

@@ -13,13 +13,14 @@ from rich.console import Console
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
+from experiments.reporting import terminal
+from experiments.reporting.commands import PROJECT
 
 INTERRUPTED = 130
-PROJECT = Path(__file__).resolve().parent.parent
-
+PUBLISHED = PROJECT / "docs" / "results"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -32,7 +33,9 @@ def reproduce(
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
-    tune: Annotated[bool, typer.Option("--tune", help="only the tuning seeds; print best rates and targets")] = False,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates and targets")
+    ] = False,
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's table")] = False,
 ) -> None:
     """Test CLAIM… and print a verdict for each: supported, refuted or inconclusive. Interrupted, it goes on."""
@@ -40,16 +43,16 @@ def reproduce(
     from experiments.sweeping.sweep import SweepError, SweepOptions
 
     if publish and claims:
-        errors.print("error: --publish takes all claims of a tier; leave the names out", style="red", markup=False)
+        errors.print("error: --publish takes all claims of a tier; leave the names out", style="red")
         raise typer.Exit(2)
     try:
         asked = list(load_claims(claims or [], tier))
         experiments = load_claims([], tier)
     except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red", markup=False)
+        errors.print("\n".join(error.faults), style="red")
         raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
-    console = Console(highlight=False)
+    console = terminal.open_console()
     try:
         if not _reproduce(console, experiments, asked, tier, out / tier.value, options, tune, publish):
             raise typer.Exit(1)
@@ -57,7 +60,7 @@ def reproduce(
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
 
 
@@ -86,22 +89,24 @@ def _reproduce(
         return not progress.failed
 
     from experiments import reproduction
-    from experiments.reporting.verdict_table import print_verdicts
+    from experiments.reporting.verdict_table import print_agreement, print_verdicts
 
     results = reproduction.read_tables(of_tier)  # of earlier commands, too
     judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])
-    print_verdicts(console, [result for result in judged if result.id in asked])
+    shown = [result for result in judged if result.id in asked]
+    print_verdicts(console, shown)
+    print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if publish:
-        reproduction.publish(PROJECT / "docs" / "results", tier.value, studies, results, judged)
+        reproduction.publish(PUBLISHED, tier.value, studies, results, judged)
         if tier is README_TIER:
             reproduction.renew_readme(PROJECT / "README.md", tier.value, judged)
     return not progress.failed
 
 
 def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: Any) -> None:
-    from experiments.analysis.tuning import target_from_tuning, tuned_rates
+    from experiments.analysis.tuning import axis_words, target_from_tuning, tuned_rates
 
     for name, table in tables.items():
         config = experiments[name].config
@@ -109,10 +114,10 @@ def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: 
             edge = ", at the edge of the grid" if tuned.at_edge else ""
             where = f" at {', '.join(map(str, per))}" if per else ""
             target = target_from_tuning(table, config, arm)
-            console.print(
-                f"{name}: {arm}{where}: best rate {tuned.value}{edge}; best accuracy less a point {target:.4f}"
-            )
+            best = f"best {axis_words(config.tuning.over)} {tuned.value}{edge}" if config.tuning else ""
+            text = f"{name}: {arm}{where}: {best}; best accuracy less a point {target:.4f}"
+            terminal.print_paragraph(console, text)
 
 
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

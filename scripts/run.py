@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
+from experiments.reporting import terminal
 
 INTERRUPTED = 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -67,7 +67,7 @@ def run(
         sys.stderr.flush()
         raise typer.Exit(INTERRUPTED) from None
     except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red", markup=False)
+        errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
 
 
@@ -81,7 +81,7 @@ def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
     names = [experiment.name for experiment in experiments]
     faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
     if faults:
-        errors.print("\n".join(faults), style="red", markup=False)
+        errors.print("\n".join(faults), style="red")
         raise typer.Exit(2)
     return experiments
 
@@ -90,14 +90,14 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
     from experiments.conduct import Study
     from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.open_console()
     for experiment in experiments:
         study = Study(experiment, out / experiment.name)
         waits = study.waits_for_tuning()
         plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
         later = study.evaluation_count() if waits else 0
         total = len(plan.done) + len(plan.pending) + later
-        console.print(f"{experiment.name}: {experiment.config.title}", markup=False)
+        console.print(f"{experiment.name}: {experiment.config.title}")
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
         if plan.outdated:
             console.print(f"  {len(plan.outdated)} runs with other settings would be replaced")
@@ -112,32 +112,27 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
 
 def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     from experiments.conduct import Study, conduct
+    from experiments.reporting.commands import shell_command
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress
 
-    console = Console(highlight=False)
+    console = terminal.open_console()
     started = time.monotonic()
     studies = [Study(experiment, out / experiment.name) for experiment in experiments]
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update)  # type: ignore[arg-type]
     for study in studies:
-        print_summary(console, study.experiment, tables[study.experiment.name])
+        print_summary(console, study.experiment, tables[study.experiment.name], study.curves)
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
-        console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}/summary", soft_wrap=True)
-        console.print(f"             (the arms side by side; --logdir {study.folder} for every run)\n", soft_wrap=True)
+        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
+        console.print(f"TensorBoard: {curves}", soft_wrap=True)
+        every = shlex.quote(str(study.folder))
+        console.print(f"             (the arms side by side; --logdir {every} for every run)\n", soft_wrap=True)
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
         errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
     return not progress.failed
 
 
-def _tensorboard() -> str:
-    """The command as it can be pasted: from the same virtual environment."""
-    beside = Path(sys.executable).parent / "tensorboard"
-    with contextlib.suppress(ValueError):
-        return str(beside.relative_to(Path.cwd()))
-    return str(beside) if beside.exists() else "tensorboard"
-
-
 if __name__ == "__main__":
-    app()
+    terminal.run(app)

@@ -83,6 +83,21 @@ def test_published_page_is_what_the_published_tables_say(tier: Tier) -> None:
     assert verdict_table_markdown(judged) in (PUBLISHED / f"{tier}.md").read_text(encoding="utf-8")
 
 
+def test_the_published_runs_come_out_as_published() -> None:
+    studies = [
+        Study(experiment, PUBLISHED / "mnist" / name) for name, experiment in load_claims([], Tier.mnist).items()
+    ]
+    judged = judged_again(Tier.mnist)
+    kept = PUBLISHED / "mnist"
+    assert reproduction.compare_with_published(PUBLISHED, "mnist", kept, studies, judged) == ["33 of 33 as published."]
+
+
+def test_where_nothing_is_published_nothing_is_compared(tmp_path: Path) -> None:
+    studies = [Study(load_claims(["costs_time"], Tier.mnist)["costs_time"], tmp_path / "costs_time")]
+    judged = judged_again(Tier.mnist, "costs_time")
+    assert reproduction.compare_with_published(tmp_path, "mnist", tmp_path, studies, judged) == []
+
+
 def test_readme_shows_the_verdicts_of_the_published_tables() -> None:
     assert README_TIER in PUBLISHED_TIERS
     judged = judged_again(README_TIER)

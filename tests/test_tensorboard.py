@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorboard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments.analysis.results_table import results_table
@@ -25,6 +26,7 @@ from experiments.records.tensorboard import write_hparams_config, write_run_even
 from experiments.reporting.overview import show_in_tensorboard
 
 STARTED = 1_700_000_000.0
+CURVES = str(Path(__file__).parent.parent / "scripts" / "curves.py")
 TAGS = ["accuracy/validation", "gradient_norm/1", "loss/train"]
 
 
@@ -117,13 +119,15 @@ class Server:
 
     def __init__(self, logdir: Path):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tensorboard.main", "--logdir", str(logdir), "--port", "0", "--load_fast=false"],
+            [sys.executable, CURVES, "--logdir", str(logdir), "--port", "0", "--load_fast=false"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
         assert self.process.stderr
+        self.said: list[str] = []
         for line in self.process.stderr:
+            self.said.append(line.strip())
             if found := re.search(r"http://localhost:\d+/", line):
                 self.address = found[0]
                 return
@@ -179,6 +183,13 @@ def test_the_server_gives_the_scalars_of_every_arm(served: Server):
         points = served.get("plugin/scalars/scalars", run=run, tag="accuracy/validation")
         assert [(step, round(value, 6)) for _, step, value in points] == [(0, 0.1), (50, 0.5), (100, 0.76)]
         assert [wall_time - STARTED for wall_time, _, _ in points] == [0, 2, 5]
+
+
+def test_nothing_but_the_address_is_on_the_screen(served: Server):
+    assert [line for line in served.said if line] == [
+        "Serving TensorBoard on localhost; to expose to the network, use a proxy or pass --bind_all",
+        f"TensorBoard {tensorboard.__version__} at {served.address} (Press CTRL+C to quit)",
+    ]
 
 
 def test_the_server_knows_the_hyperparameters(served: Server):

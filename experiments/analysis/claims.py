@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.comparison import Comparison, compare
+from experiments.analysis.short_words import short_interval, short_value
 from experiments.analysis.statistics import (
     Verdict,
     bootstrap_interval,
@@ -23,7 +24,7 @@ from experiments.analysis.statistics import (
     median,
     satisfies,
 )
-from experiments.analysis.tuning import Cell, ResultRows, Tuned, tuned_rates
+from experiments.analysis.tuning import Cell, ResultRows, Tuned, axis_words, tuned_rates
 from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.configuration.experiment import ExperimentConfig
 
@@ -135,11 +136,6 @@ def adjusted_p(part: PartResult) -> float:
     return 1.0 if p is None else p
 
 
-def short_value(value: float, part: PartConfig) -> str:
-    """Return an effect to three digits, as reasons quote it: '1.24', '0.5 points'."""
-    return f"{value:.3g}" + (" points" if part.unit == "points" and part.effect != "ratio" else "")
-
-
 def _judge_part(
     part: PartConfig,
     claim: ClaimConfig,
@@ -161,8 +157,9 @@ def _judge_part(
             problems.append("the largest rate of the grid is still stable, so the effect may be larger")
     if not plain_bound and len(config.seeds) < FEWEST_SEEDS:
         problems.append(f"{len(config.seeds)} seeds, where a verdict takes {FEWEST_SEEDS}")
-    if found.at_edge:
-        problems.append(f"the best rate of {' and '.join(found.at_edge)} is at the edge of the grid")
+    if found.at_edge and config.tuning:
+        best = f"best {axis_words(config.tuning.over)}"
+        problems.append(f"the {best} of {' and '.join(found.at_edge)} is at the edge of the grid")
     result = replace(result, blocked="; ".join(problems), at_edge=found.at_edge, note=found.note)
     return _with_verdict(result, claim)
 
@@ -220,7 +217,7 @@ def _decision(part: PartResult, plain_bound: bool) -> tuple[Verdict, str, str]:
         kept = "every seed keeps" if beyond else "not every seed keeps"
         reason = f"{kept} the bound; the worst is {short_value(part.estimate, part.config)}"
         return "supported" if beyond else "refuted", reason, ""
-    interval = f"the interval, {short_value(part.low, part.config)} to {short_value(part.high, part.config)},"
+    interval = f"the interval, {short_interval(part.low, part.high, part.config)},"
     verdict = decide(part.low, part.high, adjusted_p(part), margin)
     match verdict:
         case "supported":

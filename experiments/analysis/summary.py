@@ -19,6 +19,7 @@ class ArmSummary:
     """One arm at its best learning rate, over its evaluation seeds and what else the grid varies.
 
     steps_to_target, test_accuracy: (median, lower quartile, upper quartile); None where not measured.
+    diverged: of these runs. diverged_elsewhere: of the arm's runs at other rates and on tuning seeds.
     """
 
     arm: str
@@ -29,6 +30,8 @@ class ArmSummary:
     test_accuracy: tuple[float, float, float]
     diverged: int
     runs: int
+    diverged_elsewhere: int
+    runs_elsewhere: int
 
 
 def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame) -> list[Run]:
@@ -70,6 +73,7 @@ def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
         steps = _steps_column(config, arm)
         if rates:
             evaluated = evaluated[evaluated[LEARNING_RATE].isin(rates)]
+        diverged = int((evaluated["status"] == "diverged").sum())
         rows.append(
             ArmSummary(
                 arm,
@@ -78,8 +82,10 @@ def summarize(experiment: Experiment, table: pd.DataFrame) -> list[ArmSummary]:
                 evaluated["seed"].nunique(),
                 _quartiles(evaluated[steps]) if steps else None,
                 _quartiles(evaluated["final_test_accuracy"]),
-                int((runs["status"] == "diverged").sum()),
-                len(runs),
+                diverged,
+                len(evaluated),
+                int((runs["status"] == "diverged").sum()) - diverged,
+                len(runs) - len(evaluated),
             )
         )
     return rows

@@ -79,6 +79,11 @@ def tuned_rates(table: pd.DataFrame, config: ExperimentConfig) -> dict[tuple[str
     return tuned
 
 
+def axis_words(axis: str) -> str:
+    """Return an axis of the grid in words: 'learning rate'."""
+    return axis.rpartition(".")[2].replace("_", " ")
+
+
 def best_values(tuned: Mapping[tuple[str, Cell], Tuned]) -> dict[tuple[str, Cell], Any]:
     """Return only the best values, as `Experiment.evaluation_runs` takes them."""
     return {key: found.value for key, found in tuned.items() if found.value is not None}

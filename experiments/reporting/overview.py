@@ -96,11 +96,11 @@ def _write_overview(
 
 def verdict_text(result: ClaimResult) -> str:
     """Return the verdict on one claim, judged by itself, and its effects, in Markdown."""
-    alone = " (p not adjusted for other claims)" if any(part.p is not None for part in result.parts) else ""
     effects = "\n".join(
         f"* {wording.comparison_words(part.config)}: {wording.effect_or_reason(part)}" for part in result.parts
     )
-    return f"**{wording.verdict_words(result.verdict)}**{alone}: {result.config.statement}\n\n{effects}"
+    verdict = f"**{wording.verdict_words(result.verdict)}**{wording.judged_alone(result)}"
+    return f"{verdict}: {result.config.statement}\n\n{effects}"
 
 
 def _percentiles_of_first_unit(

@@ -6,6 +6,7 @@ Nothing here reads or writes a file of results; the template lies beside this mo
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +24,7 @@ from experiments.analysis.claims import ClaimResult, PartResult
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
+from experiments.reporting.commands import PROJECT, from_folder, shell_command
 from experiments.reporting.effect_figures import effect_figure, verdict_overview
 from experiments.reporting.figures import convergence_figure, inline_svg, rate_figure
 
@@ -57,11 +59,13 @@ def render_report(
     tier: str,
     provenance: Mapping[str, Any],
     aa_check: AACheck | None,
+    folder: Path | None = None,
     spread: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> str:
     """Return report.html.
 
-    evidence: claim id → what it rests on; a claim without any has only its verdict. spread: draws the sections, by
+    evidence: claim id → what it rests on; a claim without any has only its verdict. folder: where the results lie if
+    not where `scripts/report.py` looks for them. spread: draws the sections, by
     several processes perhaps.
     """
     overview = _svg(verdict_overview(results), "overview", wording.headline(results)) if results else ""
@@ -74,6 +78,8 @@ def render_report(
         aa_check=aa_check,
         provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
         words=wording,
+        command=functools.partial(shell_command, PROJECT),
+        from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip
 
 

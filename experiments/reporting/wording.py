@@ -9,7 +9,8 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from experiments.analysis.claims import ClaimResult, PartResult, Verdict, adjusted_p, short_value
+from experiments.analysis.claims import ClaimResult, PartResult, Verdict, adjusted_p
+from experiments.analysis.short_words import short_interval, short_value
 from experiments.analysis.statistics import bounds, satisfies
 from experiments.configuration.claim import Margin, PartConfig
 
@@ -72,6 +73,11 @@ def format_p(p: float | None) -> str:
 def format_probability(probability: float | None) -> str:
     """Return a probability of improvement, or a dash."""
     return "–" if probability is None else f"{probability:.2f}"
+
+
+def format_times(ratio: float) -> str:
+    """Return a ratio by itself: '0.29×', '1.24×', '∞'."""
+    return "∞" if math.isinf(ratio) else f"{ratio:,.{_digits_after_point(ratio)}f}×"
 
 
 def margin_bounds(margin: Margin) -> tuple[float, float]:
@@ -146,27 +152,31 @@ def verdict_words(verdict: Verdict) -> str:
     return f"{SYMBOLS[verdict]} {verdict}"
 
 
+def judged_alone(result: ClaimResult) -> str:
+    """Return what has to be said of a verdict that other claims had no part in; nothing where it has no p."""
+    return " (p not adjusted for other claims)" if any(part.p is not None for part in result.parts) else ""
+
+
 def what_would_change(part: PartResult) -> str:
     """Return in one sentence what would have brought another verdict."""
     if part.blocked:
         return f"No verdict before this is mended: {part.blocked}."
     lower, upper = bounds(part.config.margin)
     margin = " to ".join(short_value(bound, part.config) for bound in (lower, upper) if bound is not None)
-    low, high = short_value(part.low, part.config), short_value(part.high, part.config)
+    interval = f"interval, {short_interval(part.low, part.high, part.config)},"
     if part.p is None:
         outcome = "refuted" if part.verdict == "supported" else "supported"
         return f"It would be {outcome} if {'one' if outcome == 'refuted' else 'no'} seed broke the bound of {margin}."
     inside = "inside" if part.config.margin.within else "above" if upper is None else "below"
     outside = {"inside": "outside", "above": "below", "below": "above"}[inside]
     if part.verdict == "supported":
-        return f"It would be inconclusive if the interval, {low} to {high}, reached past {margin}."
+        return f"It would be inconclusive if the {interval} reached past {margin}."
     if part.verdict == "refuted":
-        return f"It would be inconclusive if the interval, {low} to {high}, reached {margin}."
+        return f"It would be inconclusive if the {interval} reached {margin}."
     if satisfies(part.low, part.config.margin) and satisfies(part.high, part.config.margin):
         return f"It would be supported if the adjusted p, {adjusted_p(part):.2g}, were below 0.05: with more seeds."
     return (
-        f"It would be supported if the whole interval, {low} to {high}, lay {inside} {margin}, "
-        f"and refuted if all of it lay {outside}."
+        f"It would be supported if the whole {interval} lay {inside} {margin}, and refuted if all of it lay {outside}."
     )
 
 
@@ -197,9 +207,13 @@ def _numeral(value: float, part: PartConfig) -> str:
 
 
 def _decimals(value: float, part: PartConfig) -> int:
-    size = abs(value)
     if part.effect in ("difference", "level") and part.unit in ("points", "steps"):
         return 0 if part.unit == "steps" else 1
+    return _digits_after_point(abs(value))
+
+
+def _digits_after_point(size: float) -> int:
+    """Digits after the point of a number of two significant digits, of three between 1 and 2."""
     if size == 0:
         return 0
     digits = 3 if 1 <= size < 2 else 2

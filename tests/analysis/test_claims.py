@@ -306,7 +306,7 @@ def test_a_best_rate_at_the_edge_makes_the_claim_inconclusive_whatever_the_numbe
     rows["final_value(accuracy/test)"] = 0.9  # no difference at all
     result = judge("id", config, pd.concat([tuning_rows({"no_bn": 10.0, "bn": 1.0}), rows]))
     assert result.verdict == "inconclusive"
-    assert "the best rate of no_bn is at the edge of the grid" in result.reason
+    assert "the best learning rate of no_bn is at the edge of the grid" in result.reason
     assert result.parts[0].estimate == 3.0
     assert result.parts[0].at_edge == ("no_bn",)
     assert result.parts[1].verdict == "refuted"
@@ -609,7 +609,7 @@ def change(baseline: Any, treatment: Any, **fields: object) -> str:
 
 def test_what_would_change_names_the_margin_and_the_interval():
     assert change([200.0, 300.0] * 5, 100.0) == "It would be inconclusive if the interval, 2 to 3, reached past 1.5."
-    assert change(100.0, 100.0) == "It would be inconclusive if the interval, 1 to 1, reached 1.5."
+    assert change(100.0, 100.0) == "It would be inconclusive if the interval, 1 at both ends, reached 1.5."
     assert change([100.0, 200.0] * 5, 100.0) == (
         "It would be supported if the whole interval, 1 to 2, lay above 1.5, and refuted if all of it lay below."
     )
@@ -623,7 +623,7 @@ def test_what_would_change_of_a_bound_and_of_points():
     broken = judged(BOUND, None, 1.0, claim={"kind": "exact"}).parts[0]
     assert what_would_change(broken) == "It would be supported if no seed broke the bound of 0.001."
     points = judged(ACCURACY, 0.90, [0.90, 0.91] * 5).parts[0]
-    assert "0 points to 1 points, lay above 0.5 points" in what_would_change(points)
+    assert "0 to 1 points, lay above 0.5 points" in what_would_change(points)
 
 
 # ── the guide ────────────────────────────────────────────────────────────────────────────────────────────────────────

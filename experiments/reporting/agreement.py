@@ -1,0 +1,66 @@
+"""Did the claims come out as published, and if not, why may that be?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from experiments.analysis.claims import ClaimResult
+from experiments.configuration.claim import TIMED_MEASURES
+
+SURROUNDINGS = ("processor", "system", "threads", "python")
+
+Provenance = Mapping[str, Any]
+
+
+def agreement(
+    judged: Sequence[ClaimResult],
+    published: Mapping[str, ClaimResult],
+    provenance: Callable[[], tuple[Provenance, Provenance]],
+) -> list[str]:
+    """Return, in sentences, how many verdicts are as published, which are not, and what may have made the difference.
+
+    published: by claim; what is not among them is not compared, nor is a claim over all claims where not all are
+    judged. provenance: of the runs judged here and of the published ones; asked for only where a verdict differs.
+    """
+    whole = published.keys() <= {result.id for result in judged}
+    compared = [r for r in judged if r.id in published and (whole or r.config.kind != "over_all_claims")]
+    if not compared:
+        return []
+    different = [result for result in compared if result.verdict != published[result.id].verdict]
+    count = f"{len(compared) - len(different)} of {len(compared)} as published"
+    lines = [f"{count}; different:" if different else f"{count}."]
+    for result in different:
+        timed = ", timed" if _is_timed(result) else ""
+        lines.append(f"{result.id}{timed}: {result.verdict}, published as {published[result.id].verdict}")
+    if different:
+        lines += _why(different, *provenance())
+    if absent := [result.id for result in judged if result.id not in published]:
+        lines.append(f"Not compared, as nothing is published with their settings: {', '.join(absent)}.")
+    return lines
+
+
+def _why(different: Sequence[ClaimResult], here: Provenance, there: Provenance) -> Iterator[str]:
+    if any(_is_timed(result) for result in different):
+        yield "Timed claims depend on the processor and on what else it was busy with."
+    if all(_is_timed(result) for result in different):
+        return
+    found = [
+        f"{name} {here.get(name, 'unknown')} (published: {there.get(name, 'unknown')})"
+        for name in SURROUNDINGS
+        if here.get(name) != there.get(name)
+    ]
+    packages, others = here.get("packages", {}), there.get("packages", {})
+    found += [
+        f"{name} {packages.get(name, 'unknown')} (published: {others.get(name, 'unknown')})"
+        for name in {**others, **packages}
+        if packages.get(name) != others.get(name)
+    ]
+    if found:
+        yield f"Rounding differs between surroundings, and close verdicts with it. Here: {', '.join(found)}."
+    else:
+        yield "Processor and packages are by name the published ones; equal code gives equal curves: compare the code."
+
+
+def _is_timed(result: ClaimResult) -> bool:
+    return any(part.config.measure in TIMED_MEASURES for part in result.parts if part.config.decides)

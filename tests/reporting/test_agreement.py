@@ -1,0 +1,74 @@
+"""Whether a tier came out as published, and what may have made the difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from experiments.analysis.claims import ClaimResult, PartResult, Verdict
+from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.reporting.agreement import agreement
+
+HERE: dict[str, Any] = {"processor": "AMD EPYC", "python": "3.12.1", "packages": {"keras": "3.15.1", "numpy": "2.4.6"}}
+THERE: dict[str, Any] = {"processor": "Xeon", "python": "3.12.1", "packages": {"keras": "3.14.0", "numpy": "2.4.6"}}
+
+
+def claim(name: str, verdict: Verdict, measure: str = "drift", **changes: Any) -> ClaimResult:
+    settings = {"measure": measure, "effect": "level", "treatment": "bn", "margin": {"above": 1}}
+    part = PartResult(
+        PartConfig.model_validate(settings), {}, 2, 1, 3, None, None, None, None, None, verdict, "as the numbers say"
+    )
+    return ClaimResult(name, ClaimConfig(statement="s", source="q", **changes), verdict, "", (part,))
+
+
+def said(judged: list[ClaimResult], published: list[ClaimResult], here: Any = HERE, there: Any = THERE) -> list[str]:
+    return agreement(judged, {result.id: result for result in published}, lambda: (here, there))
+
+
+def unasked() -> Any:
+    raise AssertionError("provenance is read only where a verdict differs")
+
+
+def test_all_as_published_is_one_line() -> None:
+    both = [claim("a", "supported"), claim("b", "refuted")]
+    assert agreement(both, {result.id: result for result in both}, unasked) == ["2 of 2 as published."]
+
+
+def test_what_differs_is_named_with_both_verdicts_and_the_differences_of_the_surroundings() -> None:
+    judged = [claim("a", "supported"), claim("b", "inconclusive")]
+    assert said(judged, [claim("a", "supported"), claim("b", "refuted")]) == [
+        "1 of 2 as published; different:",
+        "b: inconclusive, published as refuted",
+        "Rounding differs between surroundings, and close verdicts with it. "
+        "Here: processor AMD EPYC (published: Xeon), keras 3.15.1 (published: 3.14.0).",
+    ]
+
+
+def test_a_timed_claim_may_differ_by_the_load_alone() -> None:
+    judged, published = (claim("a", verdict, "seconds_per_step") for verdict in ("refuted", "supported"))
+    assert said([judged], [published]) == [
+        "0 of 1 as published; different:",
+        "a, timed: refuted, published as supported",
+        "Timed claims depend on the processor and on what else it was busy with.",
+    ]
+
+
+def test_with_the_same_names_the_code_is_to_be_compared() -> None:
+    lines = said([claim("a", "refuted")], [claim("a", "supported")], THERE, THERE)
+    assert lines[2:] == [
+        "Processor and packages are by name the published ones; equal code gives equal curves: compare the code."
+    ]
+
+
+def test_what_is_not_published_is_not_compared() -> None:
+    assert said([claim("a", "supported"), claim("mine", "refuted")], [claim("a", "supported")]) == [
+        "1 of 1 as published.",
+        "Not compared, as nothing is published with their settings: mine.",
+    ]
+    assert said([claim("mine", "refuted")], []) == []
+
+
+def test_a_claim_over_all_claims_is_compared_only_where_all_are_judged() -> None:
+    published = [claim("a", "supported"), claim("b", "refuted"), claim("all", "supported", kind="over_all_claims")]
+    open_yet = claim("all", "inconclusive", kind="over_all_claims")
+    assert said([published[0], open_yet], published) == ["1 of 1 as published."]
+    assert said([*published[:2], open_yet], published)[0] == "2 of 3 as published; different:"
