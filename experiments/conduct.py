@@ -101,6 +101,11 @@ class Study:
         return table
 
 
+def none_finished(table: pd.DataFrame) -> bool:
+    """Tell whether every run of a results table failed, so that it has nothing to show."""
+    return bool((table["status"] == "failed").all())
+
+
 def conduct(
     studies: list[Study],
     options: SweepOptions,

@@ -71,8 +71,8 @@ def _reproduce(
     tune: bool,
     publish: bool,
 ) -> bool:
-    from experiments.conduct import Study, conduct
-    from experiments.sweeping.progress import SweepProgress
+    from experiments.conduct import Study, conduct, none_finished
+    from experiments.sweeping.progress import SweepProgress, fold_failures
 
     started = time.monotonic()
     of_tier = [Study(experiment, folder / name) for name, experiment in experiments.items()]
@@ -81,6 +81,11 @@ def _reproduce(
     ]
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune)
+    if progress.failed:
+        errors.print("\n".join(fold_failures(progress.failed)), style="red", markup=False)
+    if tables and all(map(none_finished, tables.values())):
+        console.print("No run finished, so there is nothing to judge.")
+        return False
     if tune:
         _print_tuning(console, experiments, tables)
         return not progress.failed

@@ -111,9 +111,9 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
 
 
 def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
-    from experiments.conduct import Study, conduct
+    from experiments.conduct import Study, conduct, none_finished
     from experiments.reporting.summary_table import print_summary
-    from experiments.sweeping.progress import SweepProgress
+    from experiments.sweeping.progress import SweepProgress, fold_failures
 
     console = Console(highlight=False)
     started = time.monotonic()
@@ -121,13 +121,18 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update)  # type: ignore[arg-type]
     for study in studies:
+        if none_finished(tables[study.experiment.name]):
+            console.print(
+                f"{study.experiment.config.title}: no run finished, so there is nothing to show.", markup=False
+            )
+            continue
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
         console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}/summary", soft_wrap=True)
         console.print(f"             (the arms side by side; --logdir {study.folder} for every run)\n", soft_wrap=True)
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
-        errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
+        errors.print("\n".join(fold_failures(progress.failed)), style="red", markup=False)
     return not progress.failed
 
 
