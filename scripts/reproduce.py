@@ -56,6 +56,9 @@ def reproduce(
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
+    except ConfigError as error:  # of runs that do not fit their data
+        errors.print("\n".join(error.faults), style="red", markup=False)
+        raise typer.Exit(2) from None
     except (SweepError, StorageError) as error:
         errors.print(f"error: {error}", style="red", markup=False)
         raise typer.Exit(1) from None

@@ -89,6 +89,11 @@ class Experiment:
         """Whether any of its runs are timed."""
         return any(config.timed for config in self._cells.values())
 
+    @property
+    def dataset_names(self) -> set[str]:
+        """The data sets of its runs."""
+        return {config.dataset.name for config in self._cells.values()}
+
     def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every arm with every combination of grid values."""
         for arm, values in self._cells:

@@ -6,15 +6,18 @@ Answered from constants or from TFDS's own descriptions, without TensorFlow.
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 import math
-from collections.abc import Iterator, Mapping
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+PROJECT = Path(__file__).resolve().parent.parent.parent
 VALIDATION_SHARE, TEST_SHARE, MOST_VALIDATION = 0.2, 0.2, 5000
 
 
@@ -61,7 +64,6 @@ def split_sizes(examples: int, official_test: int) -> tuple[int, int, int]:
     return examples - test - validation, validation, test
 
 
-@functools.lru_cache(maxsize=64)
 def facts_of(name: str, data_dir: Path | None = None) -> Facts:
     """Return what is known of a data set by its name; `data_dir`: where TFDS keeps prepared data.
 
@@ -80,6 +82,47 @@ def facts_of(name: str, data_dir: Path | None = None) -> Facts:
     )
 
 
+def known_facts(names: Iterable[str], data_dir: Path | None) -> dict[str, Facts | DatasetError]:
+    """Return of each name the facts, or why there are none.
+
+    TFDS is asked in a process of its own: here it would have TensorFlow imported as soon as anything is pickled, since
+    that looks into every module that there is.
+    """
+    known: dict[str, Facts | DatasetError] = {name: EMBEDDED[name] for name in names if name in EMBEDDED}
+    asked = sorted(set(names) - known.keys())
+    if not asked:
+        return known
+    paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
+    done = subprocess.run(
+        [sys.executable, "-c", f"from {__name__} import answer; answer()"],
+        input=json.dumps([str(data_dir) if data_dir else None, asked]),
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        trouble = f"TensorFlow Datasets cannot be asked ({reason}); install what requirements.txt lists"
+        return known | {name: DatasetError("dataset.name", f"{name}: {trouble}") for name in asked}
+    for name, told in json.loads(done.stdout.splitlines()[-1]).items():
+        known[name] = DatasetError(**told) if "text" in told else Facts(**told | {"shape": tuple(told["shape"])})
+    return known
+
+
+def answer() -> None:
+    """Answer the question of `known_facts` on the standard input, in the last line of the standard output."""
+    data_dir, names = json.load(sys.stdin)
+    answers = {}
+    for name in names:
+        try:
+            answers[name] = asdict(facts_of(name, data_dir and Path(data_dir)))
+        except DatasetError as error:
+            answers[name] = {"field": error.field, "text": error.text}
+    print()
+    print(json.dumps(answers))
+
+
 def find_builder(name: str, data_dir: Path | None) -> Any:
     """Return TFDS's builder of a data set; raises DatasetError where there is none or its folder is damaged."""
     import tensorflow_datasets as tfds
@@ -88,7 +131,7 @@ def find_builder(name: str, data_dir: Path | None) -> Any:
         raise DatasetError("dataset.name", f"{name}: --data-dir {data_dir} is no folder; create it or give another")
     root = data_dir or Path(tfds.core.constants.DATA_DIR)
     try:
-        with _quietly():
+        with quietly():
             builder = tfds.builder(name, data_dir=data_dir)
             assert builder.info.features is not None  # read now, with what it has to warn of
             return builder
@@ -155,8 +198,8 @@ def briefly(error: Exception) -> str:
 
 
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep TFDS from warning of a folder that is not there yet."""
+def quietly() -> Iterator[None]:
+    """Keep TFDS from warning of folders to be made and of its own old names: what a user has to know, an error says."""
     from absl import logging
 
     before = logging.get_verbosity()

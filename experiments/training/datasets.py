@@ -24,6 +24,7 @@ from experiments.training.dataset_facts import (
     find_builder,
     image_and_label,
     parts_of,
+    quietly,
     split_sizes,
 )
 
@@ -125,6 +126,7 @@ def _from_scikit_learn(name: str) -> Dataset:
     return Dataset(bunch.data.astype(np.float32), bunch.target.astype(np.int32), len(bunch.target_names), 1)
 
 
+@quietly()
 def _from_tfds(name: str, data_dir: Path | None) -> Dataset:
     import tensorflow_datasets as tfds
 

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import fault_of_run
 from experiments.configuration.run import RunConfig
-from experiments.training.dataset_facts import DatasetError, Facts, facts_of
+from experiments.training.dataset_facts import DatasetError, Facts
 
 
-def faults_of_data(experiment: Experiment, data_dir: Path | None) -> list[str]:
+def faults_of_data(experiment: Experiment, known: Mapping[str, Facts | DatasetError]) -> list[str]:
     """Return what is wrong with the data of an experiment's runs, each a line `file:line: field: what; remedy`.
 
-    As far as it is known by now: a data set that is not prepared yet has no number of examples.
+    known: what is known by now of each data set, or why it cannot be had; nothing is said of others.
     """
-    known: dict[str, Facts | DatasetError] = {}
     faults = []
     for arm, grid in experiment.cells():
         config = experiment.run(arm, grid, 0).config
-        name = config.dataset.name
-        if name not in known:
-            try:
-                known[name] = facts_of(name, data_dir)
-            except DatasetError as error:
-                known[name] = error
-        facts = known[name]
+        facts = known.get(config.dataset.name)
+        if facts is None:
+            continue
         found = [facts] if isinstance(facts, DatasetError) else misfits(config, facts)
         faults += [fault_of_run(experiment, arm, grid, error.field, error.text) for error in found]
     return list(dict.fromkeys(faults))

@@ -259,3 +259,36 @@ def test_where_all_runs_fail_no_table_and_no_pictures_are_offered(tmp_path: Path
     assert "TensorBoard" not in done.stdout
     assert "accuracy" not in done.stdout
     assert done.stderr.count("2 runs failed: ") == 1
+
+
+@pytest.mark.parametrize("option", [["--dry-run"], ["--workers", 1]], ids=["dry run", "run"])
+def test_runs_that_do_not_fit_their_data_are_told_at_once_with_their_place(option: list[object], tmp_path: Path):
+    config = some(
+        tmp_path,
+        "unknown: {dataset.name: mnnist}",
+        "few: {dataset.train_examples: 10}",
+        "many: {dataset.train_examples: 5000}",
+        "good: {}",
+    )
+    done = command(config, "--out", tmp_path / "out", *option)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        f"{config}:7: arms.unknown.dataset.name: no data set 'mnnist'; use digits, wine, breast_cancer or a name of "
+        "TensorFlow Datasets; did you mean 'mnist'?",
+        f"{config}:8: arms.few.dataset.train_examples: got 10, but a batch takes 20; give more, or a smaller "
+        "batch_size",
+        f"{config}:9: arms.many.dataset.train_examples: digits has 1078 training examples, got 5000; give fewer",
+    ]
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_that_prove_damaged_when_loaded_are_told_once_before_any_run(tmp_path: Path):
+    (tmp_path / "data/kmnist/3.0.1").mkdir(parents=True)
+    config = some(tmp_path, "a: {dataset.name: kmnist}", "b: {dataset.name: kmnist}", "good: {}")
+    done = command(config, "--out", tmp_path, "--workers", 1, "--data-dir", tmp_path / "data")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [line.partition(": what ")[0] for line in done.stderr.splitlines()] == [
+        f"{config}:7: arms.a.dataset.name",
+        f"{config}:8: arms.b.dataset.name",
+    ]
+    assert not list(tmp_path.rglob("run.json"))

@@ -12,11 +12,12 @@ from real_data import prepared_data_dir
 
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
-from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, facts_of, split_sizes
+from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, facts_of, known_facts, split_sizes
 from experiments.training.datasets import load_dataset
 from experiments.training.fit import faults_of_data, misfits, require_fit
 
 ROOT = Path(__file__).parent.parent.parent
+MNIST = Facts((28, 28, 1), 10, 70_000, 10_000)
 DIGITS, WINE = EMBEDDED["digits"], EMBEDDED["wine"]  # 1078 and 106 training examples
 
 
@@ -137,9 +138,10 @@ def test_sizes_are_not_checked_before_they_are_known():
 
 def faults_of(folder: Path, text: str, *overrides: str, data_dir: Path | None = None) -> list[str]:
     (folder / "x.yaml").write_text("title: t\n" + text)
+    experiment = load_experiment(folder / "x.yaml", list(overrides))
     return [
         fault.replace(f"{folder}/", "")
-        for fault in faults_of_data(load_experiment(folder / "x.yaml", list(overrides)), data_dir)
+        for fault in faults_of_data(experiment, known_facts(experiment.dataset_names, data_dir))
     ]
 
 
@@ -207,16 +209,39 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_every_experiment_of_the_project_fits_its_data(path: Path, tmp_path: Path):
-    assert faults_of_data(load_experiment(path), tmp_path) == []
+def test_every_experiment_of_the_project_fits_its_data(path: Path):
+    experiment = load_experiment(path)
+    assert faults_of_data(experiment, EMBEDDED | {"mnist": MNIST}) == []
+    assert experiment.dataset_names <= {*EMBEDDED, "mnist"}
 
 
-def test_the_facts_of_any_data_set_are_had_without_tensorflow(tmp_path: Path):
+def test_the_facts_of_any_data_set_are_had_without_tensorflow_even_when_something_is_pickled(tmp_path: Path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom experiments.training import fit\n"
-        "from experiments.training.dataset_facts import facts_of\n"
-        f"facts_of('digits'); facts_of('cifar10', Path({str(tmp_path)!r}))\n"
-        "print({'tensorflow', 'keras', 'sklearn'} & sys.modules.keys())"
+        "import sys, cloudpickle\nfrom pathlib import Path\nfrom experiments.training import fit\n"
+        "from experiments.training.dataset_facts import known_facts\n"
+        f"print(known_facts(['digits', 'cifar10', 'nothing'], Path({str(tmp_path)!r})))\n"
+        "cloudpickle.dumps(lambda: None)\n"
+        "print({'tensorflow', 'keras', 'sklearn', 'tensorflow_datasets'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert (done.stdout, done.stderr) == ("set()\n", "")
+    assert done.stdout.splitlines() == [
+        "{'digits': Facts(shape=(8, 8, 1), classes=10, examples=1797, official_test=0), "
+        "'cifar10': Facts(shape=(32, 32, 3), classes=10, examples=None, official_test=0), "
+        "'nothing': DatasetError('dataset.name', \"no data set 'nothing'; use digits, wine, breast_cancer or a name of "
+        'TensorFlow Datasets")}',
+        "set()",
+    ]
+    assert done.stderr == ""
+
+
+def test_mnist_as_it_is_prepared_is_what_the_experiments_are_checked_against():
+    assert known_facts(["mnist"], prepared_data_dir()) == {"mnist": MNIST}
+
+
+def test_a_tfds_that_cannot_be_asked_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "tensorflow_datasets.py").write_text("raise ImportError('no module of some kind')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert str(known_facts(["mnist"], tmp_path)["mnist"]) == (
+        "dataset.name: mnist: TensorFlow Datasets cannot be asked (ImportError: no module of some kind); "
+        "install what requirements.txt lists"
+    )
