@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +15,16 @@ import pandas as pd
 from experiments.analysis.results_table import results_table
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.configuration.experiment import Experiment, Run
+from experiments.configuration.yaml_source import ConfigError
 from experiments.records import storage
 from experiments.records.storage import NO_CURVE, Curve
 from experiments.records.tensorboard import write_hparams_config
 from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
 from experiments.sweeping.sweep import SweepError, SweepOptions, sweep
-from experiments.sweeping.workforce import spread
+from experiments.sweeping.worker import load_once
+from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
+from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, known_facts
+from experiments.training.fit import faults_of_data
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,10 @@ class Study:
         """Tell whether the evaluation runs are not known yet, because tuning runs are missing."""
         tuning = self.experiment.config.tuning
         return bool(tuning and tuning.evaluate == "best") and bool(plan_sweep(self.tuning()).pending)
+
+    def lacks_runs(self) -> bool:
+        """Tell whether anything is left to train."""
+        return self.waits_for_tuning() or bool(plan_sweep(self.places()).pending)
 
     def evaluation_count(self) -> int:
         """Return how many evaluation runs there are or, before tuning, will be."""
@@ -101,6 +110,23 @@ class Study:
         return table
 
 
+def none_finished(table: pd.DataFrame) -> bool:
+    """Tell whether every run of a results table failed, so that it has nothing to show."""
+    return not table.empty and bool((table["status"] == "failed").all())
+
+
+def check_data(studies: list[Study], data_dir: Path | None) -> None:
+    """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now."""
+    names = {name for study in studies for name in study.experiment.dataset_names}
+    _check_fit(studies, known_facts(names, data_dir))
+
+
+def _check_fit(studies: list[Study], known: Mapping[str, Facts | DatasetError]) -> None:
+    found = [(study, faults_of_data(study.experiment, known)) for study in studies]
+    if faults := [fault for study, of_study in found if of_study and study.lacks_runs() for fault in of_study]:
+        raise ConfigError(list(dict.fromkeys(faults)))
+
+
 def conduct(
     studies: list[Study],
     options: SweepOptions,
@@ -111,8 +137,10 @@ def conduct(
     """Train everything the studies lack and return a results table for each, by name.
 
     on_start: called before each of the two stages with its plan and how many runs are still to be planned.
-    only_tuning: stop before any evaluation seed is trained. Raises SweepError and StorageError; finished runs are kept.
+    only_tuning: stop before any evaluation seed is trained. Raises ConfigError, before anything is trained, where runs
+    do not fit their data; SweepError and StorageError; finished runs are kept.
     """
+    check_data(studies, options.data_dir)
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(storage.locked(study.folder))
@@ -122,11 +150,13 @@ def conduct(
         if not only_tuning:
             first += [place for study in studies if study not in waiting for place in study.evaluation()]
         plan = plan_sweep(first)
+        _load_once(plan, studies, options)
         on_start(plan, 0 if only_tuning else sum(study.evaluation_count() for study in waiting))
         sweep(plan, options, on_progress)
         if waiting and not only_tuning:
             others = [place for study in studies if study not in waiting for place in study.evaluation()]
             plan = plan_sweep((place for study in waiting for place in study.evaluation()), elsewhere=others)
+            _load_once(plan, studies, options)
             on_start(plan, 0)
             sweep(plan, options, on_progress)
         try:
@@ -139,6 +169,26 @@ def conduct(
                 f"all runs are finished, but their table and summaries could not be written: {error}; "
                 "once there is room, the same command goes on from there"
             ) from error
+
+
+def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions) -> None:
+    """Load each data set of a plan once in a worker, downloaded first where it has to be.
+
+    What only the data themselves show is told once then, and no two workers download the same. Raises ConfigError. The
+    workers of a cluster have their own disks: there it is left to them.
+    """
+    names = sorted({task.config.dataset.name for task in plan.tasks} - EMBEDDED.keys())
+    if not names or options.scheduler:
+        return
+    load = functools.partial(load_once, threads=options.threads, data_dir=options.data_dir)
+    try:
+        with local_workers(options.workers, options.threads) as workforce:
+            found = workforce.do(load, names, lambda _: frozenset())
+    except WorkerLostError as error:
+        raise SweepError(
+            f"a worker process was killed while it loaded {' or '.join(names)}, perhaps for want of memory"
+        ) from error
+    _check_fit(studies, dict(zip(names, found, strict=True)))
 
 
 def _finish(study: Study) -> pd.DataFrame:

@@ -59,6 +59,9 @@ def reproduce(
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
+    except ConfigError as error:  # of runs that do not fit their data
+        errors.print("\n".join(error.faults), style="red", markup=False)
+        raise typer.Exit(2) from None
     except (SweepError, StorageError) as error:
         errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
@@ -74,8 +77,8 @@ def _reproduce(
     tune: bool,
     publish: bool,
 ) -> bool:
-    from experiments.conduct import Study, conduct
-    from experiments.sweeping.progress import SweepProgress
+    from experiments.conduct import Study, conduct, none_finished
+    from experiments.sweeping.progress import SweepProgress, fold_failures
 
     started = time.monotonic()
     of_tier = [Study(experiment, folder / name) for name, experiment in experiments.items()]
@@ -84,6 +87,11 @@ def _reproduce(
     ]
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune)
+    if progress.failed:
+        errors.print("\n".join(fold_failures(progress.failed)), style="red", markup=False)
+    if tables and all(map(none_finished, tables.values())):
+        console.print("No run finished, so there is nothing to judge.")
+        return False
     if tune:
         _print_tuning(console, experiments, tables)
         return not progress.failed

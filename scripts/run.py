@@ -8,7 +8,7 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -16,6 +16,9 @@ from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
+
+if TYPE_CHECKING:
+    from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
 
@@ -59,13 +62,15 @@ def run(
     )
     try:
         if dry_run:
-            _print_plan(experiments, out, options.workers)
+            _print_plan(experiments, out, options)
         elif not _train(experiments, out, options):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
         sys.stderr.flush()
         raise typer.Exit(INTERRUPTED) from None
+    except ConfigError as error:  # of runs that do not fit their data
+        _exit_for(error.faults)
     except (SweepError, StorageError) as error:
         errors.print(f"error: {error}", style="red")
         raise typer.Exit(1) from None
@@ -81,18 +86,24 @@ def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
     names = [experiment.name for experiment in experiments]
     faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
     if faults:
-        errors.print("\n".join(faults), style="red")
-        raise typer.Exit(2)
+        _exit_for(faults)
     return experiments
 
 
-def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
-    from experiments.conduct import Study
+def _exit_for(faults: list[str]) -> NoReturn:
+    errors.print("\n".join(faults), style="red")
+    raise typer.Exit(2) from None
+
+
+def _print_plan(experiments: list[Experiment], out: Path, options: SweepOptions) -> None:
+    from experiments.conduct import Study, check_data
     from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
     console = terminal.open_console()
-    for experiment in experiments:
-        study = Study(experiment, out / experiment.name)
+    studies = [Study(experiment, out / experiment.name) for experiment in experiments]
+    check_data(studies, options.data_dir)
+    for study in studies:
+        experiment = study.experiment
         waits = study.waits_for_tuning()
         plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
         later = study.evaluation_count() if waits else 0
@@ -105,23 +116,26 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
         console.print(f"  {total - len(plan.done)} to train, {len(programs)} programs to compile")
         if later:
             console.print(f"  {later} of them at learning rates that the tuning runs will choose")
-        seconds = estimate_seconds(plan, workers)
+        seconds = estimate_seconds(plan, options.workers)
         known = seconds is not None and not later
         console.print(f"  estimated time: {f'{seconds:.0f} s' if known else 'not known before the first runs'}")
 
 
-def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
-    from experiments.conduct import Study, conduct
+def _train(experiments: list[Experiment], out: Path, options: SweepOptions) -> bool:
+    from experiments.conduct import Study, conduct, none_finished
     from experiments.reporting.commands import shell_command
     from experiments.reporting.summary_table import print_summary
-    from experiments.sweeping.progress import SweepProgress
+    from experiments.sweeping.progress import SweepProgress, fold_failures
 
     console = terminal.open_console()
     started = time.monotonic()
     studies = [Study(experiment, out / experiment.name) for experiment in experiments]
     with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update)  # type: ignore[arg-type]
+        tables = conduct(studies, options, progress.start, progress.update)
     for study in studies:
+        if none_finished(tables[study.experiment.name]):
+            console.print(f"{study.experiment.config.title}: no run finished, so there is nothing to show.")
+            continue
         print_summary(console, study.experiment, tables[study.experiment.name], study.curves)
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
@@ -130,7 +144,7 @@ def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
         console.print(f"             (the arms side by side; --logdir {every} for every run)\n", soft_wrap=True)
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
-        errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")
+        errors.print("\n".join(fold_failures(progress.failed)), style="red")
     return not progress.failed
 
 

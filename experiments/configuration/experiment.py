@@ -9,8 +9,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from experiments.configuration.claim import ClaimConfig
 from experiments.configuration.run import RunConfig
+from experiments.configuration.yaml_source import Key, Source
 from models.config import Strict, Whole
 
+Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
 
 
@@ -67,25 +69,46 @@ class Run(BaseModel):
 class Experiment:
     """A checked experiment; `cells` maps (arm, grid values) to the resolved run with seed 0.
 
-    name: the file's stem, and with it the name of the results folder.
+    name: the file's stem, and with it the name of the results folder. source: the file as it was read. origins: for
+    each cell, where in the file its arm and the grid set which field of the run.
     """
 
-    def __init__(self, name: str, config: ExperimentConfig, cells: dict[tuple[str, tuple[Any, ...]], RunConfig]):
+    def __init__(
+        self,
+        name: str,
+        config: ExperimentConfig,
+        cells: dict[Cell, RunConfig],
+        source: Source,
+        origins: dict[Cell, dict[Key, Key]],
+    ):
         self.name, self.config, self._cells = name, config, cells
+        self.source, self._origins = source, origins
 
     @property
     def timed(self) -> bool:
         """Whether any of its runs are timed."""
         return any(config.timed for config in self._cells.values())
 
+    @property
+    def dataset_names(self) -> set[str]:
+        """The data sets of its runs."""
+        return {config.dataset.name for config in self._cells.values()}
+
     def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every arm with every combination of grid values."""
         for arm, values in self._cells:
             yield arm, dict(zip(self.config.grid, values, strict=True))
 
+    def origins(self, arm: str, grid: Mapping[str, Any]) -> dict[Key, Key]:
+        """Return where in the file the arm and the grid set which field of the run of one cell."""
+        return self._origins[self._cell(arm, grid)]
+
+    def _cell(self, arm: str, grid: Mapping[str, Any]) -> Cell:
+        return arm, tuple(grid[axis] for axis in self.config.grid)
+
     def run(self, arm: str, grid: Mapping[str, Any], seed: int, **changes: Any) -> Run:
         """Return the run of one cell with one seed and, perhaps, other changes to its configuration."""
-        config = self._cells[arm, tuple(grid[axis] for axis in self.config.grid)]
+        config = self._cells[self._cell(arm, grid)]
         return Run.model_construct(arm=arm, grid=dict(grid), config=config.model_copy(update={"seed": seed, **changes}))
 
     def tuning_runs(self) -> list[Run]:

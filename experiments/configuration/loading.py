@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from experiments.configuration.claim import TIMED_MEASURES
-from experiments.configuration.experiment import Experiment, ExperimentConfig
+from experiments.configuration.experiment import Cell, Experiment, ExperimentConfig
 from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 
@@ -76,11 +76,17 @@ def check_experiment(name: str, source: Source) -> Experiment:
     checkable = config or _without(source.value, {key[0] for key, _ in found if key})
     if checkable is not None:
         _check_references(checkable, source, faults)
-    cells = _check_cells(source, found, faults)
+    cells, origins = _check_cells(source, found, faults)
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
     assert config is not None
-    return Experiment(name, config, cells)
+    return Experiment(name, config, cells, source, origins)
+
+
+def fault_of_run(experiment: Experiment, arm: str, grid: Mapping[str, Any], field: str, text: str) -> str:
+    """Return what is wrong with a field of one cell's run, found later, as a line `file:line: field: text`."""
+    key = _origin(tuple(field.split(".")), experiment.origins(arm, grid))
+    return _report(experiment.source, key, text)
 
 
 def _without(value: dict[str, Any], faulty: set[str | int]) -> ExperimentConfig | None:
@@ -96,11 +102,16 @@ def _without(value: dict[str, Any], faulty: set[str | int]) -> ExperimentConfig 
         return None
 
 
-def _check_cells(source: Source, known: list[Fault], faults: list[str]) -> dict[tuple[str, tuple[Any, ...]], RunConfig]:
-    """Resolve every arm with every combination of grid values. known: faults of the file without arms and grid."""
-    base, cells = source.value.get("run", {}), {}
+def _check_cells(
+    source: Source, known: list[Fault], faults: list[str]
+) -> tuple[dict[Cell, RunConfig], dict[Cell, dict[Key, Key]]]:
+    """Resolve every arm with every combination of grid values, and tell where each sets which fields.
+
+    known: faults of the file without arms and grid.
+    """
+    base, cells, origins_of_cells = source.value.get("run", {}), {}, {}
     if not isinstance(base, dict):
-        return {}
+        return {}, {}
     of_base = {(key[1:], text) for key, text in known if key[:1] == ("run",)}
     arms, grid = _mapping(source.value.get("arms")), _mapping(source.value.get("grid"))
     for arm, changes in arms.items():
@@ -121,7 +132,7 @@ def _check_cells(source: Source, known: list[Fault], faults: list[str]) -> dict[
                     faults.append(_report(source, _origin(key, origins), text))
             if run is not None:
                 values = tuple(_value_at(run, axis) for axis in grid)
-                cells[arm, values] = run
+                cells[arm, values], origins_of_cells[arm, values] = run, origins
                 for axis, value, (i, _) in zip(grid, values, choice, strict=True):
                     if positions.setdefault((axis, value), i) != i:
                         faults.append(_report(source, ("grid", axis, i), f"{value!r} is given twice; keep one"))
@@ -129,7 +140,7 @@ def _check_cells(source: Source, known: list[Fault], faults: list[str]) -> dict[
     for axis, values in zip(grid, by_axis, strict=False):  # a faulty grid has no cells
         if fault := _no_axis(axis, values):
             faults.append(_report(source, ("grid", axis), fault))
-    return cells
+    return cells, origins_of_cells
 
 
 def _no_axis(axis: str, values: Iterable[Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -10,6 +11,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from experiments.records import storage
 from experiments.sweeping.planning import Place, SweepPlan
+
+
+def fold_failures(failed: Mapping[str, Sequence[Place]]) -> list[str]:
+    """Return a line for each reason: how many runs failed for it, and where a traceback stands. failed: by reason."""
+    lines = []
+    for reason, places in failed.items():
+        first = places[0].experiment / storage.run_name(places[0].run)
+        runs, stands = ("1 run", "its") if len(places) == 1 else (f"{len(places)} runs", "the first's")
+        lines.append(f"{runs} failed: {reason}; {stands} traceback stands in {first / 'run.json'}")
+    return lines
 
 
 class SweepProgress:
@@ -31,7 +42,7 @@ class SweepProgress:
         )
         self._task = self._bar.add_task("training", total=None)
         self._done, self._total, self._said = 0, 0, 0.0
-        self.failed: list[Place] = []
+        self.failed: dict[str, list[Place]] = {}  # by reason
 
     def __enter__(self) -> SweepProgress:
         self._bar.start()
@@ -51,14 +62,15 @@ class SweepProgress:
             self._console.print(f"{len(plan.outdated)} runs with other settings are replaced.", highlight=False)
 
     def update(self, done: list[Place], failed: list[Place]) -> None:
-        """Count finished runs and print failed ones at once."""
+        """Count finished runs; of those that failed, print the first of each reason at once."""
         self._done += len(done) + len(failed)
         self._bar.update(self._task, completed=self._done)
         for place in failed:
-            self.failed.append(place)
-            reason = (storage.failure(place.experiment, place.run) or "").strip().splitlines()[-1:]
-            name = f"{place.experiment.name}/{storage.run_name(place.run)}"
-            self._console.print(f"failed: {name}: {' '.join(reason)}", style="red", highlight=False, markup=False)
+            reason = "".join((storage.failure(place.experiment, place.run) or "").strip().splitlines()[-1:])
+            if reason not in self.failed:
+                name = f"{place.experiment.name}/{storage.run_name(place.run)}"
+                self._console.print(f"failed: {name}: {reason}", style="red", highlight=False, markup=False)
+            self.failed.setdefault(reason, []).append(place)
         if not self._console.is_terminal and time.monotonic() - self._said > 10:
             self._said = time.monotonic()
             self._console.print(f"{self._done} of {self._total} runs done", highlight=False)

@@ -15,6 +15,7 @@ import numpy as np
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
+from experiments.training.dataset_facts import DatasetError, Facts
 from experiments.training.surroundings import ThreadsFixedError, start_tensorflow
 
 if TYPE_CHECKING:
@@ -64,6 +65,18 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
                 "compile_seconds": compile_seconds,
             },
         )
+
+
+def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | DatasetError:
+    """Load a data set, downloaded first where it has to be, and return what it is or why it cannot be had."""
+    from experiments.training.datasets import load_dataset
+
+    with _one_at_a_time:
+        _start(threads)
+        try:
+            return load_dataset(name, data_dir).facts
+        except DatasetError as error:
+            return error
 
 
 def _start(threads: int) -> None:

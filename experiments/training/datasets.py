@@ -6,28 +6,38 @@ Datasets is used by its name.
 
 from __future__ import annotations
 
-import difflib
+import errno
 import functools
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from experiments.configuration.run import DatasetConfig
+from experiments.training.dataset_facts import (
+    EMBEDDED,
+    DatasetError,
+    Facts,
+    briefly,
+    damaged,
+    find_builder,
+    image_and_label,
+    parts_of,
+    quietly,
+    split_sizes,
+)
 
-EMBEDDED = ("digits", "wine", "breast_cancer")
-VALIDATION_SHARE, TEST_SHARE, MOST_VALIDATION = 0.2, 0.2, 5000
-
-
-class DatasetError(Exception):
-    """A data set that cannot be had or used; the message says what to do."""
+DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR}  # errors of the disk
+LEAST_OF_A_CLASS = {True: 2, False: 3}  # for a stratified split where a test is official, and where it is drawn too
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """All examples of a data set in memory.
 
-    features: (examples, height, width, channels) of images or (examples, features) of tables; uint8 or float32.
+    features: (examples, height, width, channels) of images or (examples, features) of tables; uint8, uint16 or
+        float32.
     labels: (examples,) int32. unit: what the features are divided by, so that images lie in [0, 1].
     official_test: the data set's own test examples, or None where the split draws them.
     """
@@ -37,6 +47,12 @@ class Dataset:
     classes: int
     unit: float
     official_test: np.ndarray | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What was known, or would have been, before the data were loaded."""
+        official = 0 if self.official_test is None else len(self.official_test)
+        return Facts(self.features.shape[1:], self.classes, len(self.labels), official)
 
 
 @dataclass(frozen=True)
@@ -57,35 +73,27 @@ class Split:
 def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
     """Return a data set by name. `data_dir`: where TFDS keeps prepared data; its own default when None.
 
-    Raises DatasetError when there is no such data set, it cannot be downloaded, or it holds no labelled images.
+    Raises DatasetError when there is no such data set, it cannot be downloaded or read, or its examples are not each
+    one image with one class label.
     """
     return _from_scikit_learn(name) if name in EMBEDDED else _from_tfds(name, data_dir)
 
 
 @functools.lru_cache(maxsize=64)  # as many as the seeds of a sweep, whose runs take turns
 def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
-    """Split by seed, stratified by label: 20 % for validation (at most 5,000), 20 % for a test if none is official.
-
-    Raises DatasetError when `train_examples` asks for more than there are, or a table is to be binarized.
-    """
+    """Split by seed, stratified by label, into parts of `split_sizes`."""
     from sklearn.model_selection import train_test_split
 
-    if config.binarize and dataset.features.ndim < 4:
-        raise DatasetError(f"dataset.binarize: {config.name} has no images; leave it out, or use standardize")
     rest, test = np.arange(len(dataset.labels)), dataset.official_test
+    _, validation_size, test_size = split_sizes(len(rest), 0 if test is None else len(test))
     if test is None:
-        rest, test = train_test_split(rest, test_size=TEST_SHARE, random_state=seed, stratify=dataset.labels)
+        rest, test = train_test_split(rest, test_size=test_size, random_state=seed, stratify=dataset.labels)
     else:
         rest = np.setdiff1d(rest, test)
-    size = min(MOST_VALIDATION, round(VALIDATION_SHARE * len(dataset.labels)))
-    train, validation = train_test_split(rest, test_size=size, random_state=seed, stratify=dataset.labels[rest])
-    if config.train_examples is not None:
-        if config.train_examples > len(train):
-            raise DatasetError(
-                f"dataset.train_examples: {config.name} has {len(train)} training examples, "
-                f"got {config.train_examples}; give fewer"
-            )
-        train = train[: config.train_examples]
+    train, validation = train_test_split(
+        rest, test_size=validation_size, random_state=seed, stratify=dataset.labels[rest]
+    )
+    train = train[: config.train_examples]
     scale = np.ones(dataset.features.shape[1:], np.float32)
     shift = np.zeros_like(scale)
     if config.standardize:
@@ -97,14 +105,7 @@ def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
 
 
 def batch_order(train: np.ndarray, batch_size: int, steps: int, seed: int) -> np.ndarray:
-    """Return the examples of every step, (steps, batch_size) int32: one permutation of `train` after another.
-
-    Raises DatasetError when there are fewer examples than a batch takes.
-    """
-    if batch_size > len(train):
-        raise DatasetError(
-            f"dataset.batch_size: got {batch_size}, but there are {len(train)} training examples; give a smaller one"
-        )
+    """Return the examples of every step, (steps, batch_size) int32: one permutation of `train` after another."""
     rng = np.random.default_rng([seed, 0])
     passes = -(-steps * batch_size // len(train)) or 1
     order = np.concatenate([rng.permutation(train) for _ in range(passes)])
@@ -125,39 +126,85 @@ def _from_scikit_learn(name: str) -> Dataset:
     return Dataset(bunch.data.astype(np.float32), bunch.target.astype(np.int32), len(bunch.target_names), 1)
 
 
+@quietly()
 def _from_tfds(name: str, data_dir: Path | None) -> Dataset:
     import tensorflow_datasets as tfds
 
+    builder = find_builder(name, data_dir)
+    image, label = image_and_label(name, builder.info)
+    if not builder.is_prepared():
+        _prepare(name, builder)
+    sizes = parts_of(name, builder.info)
+    if not sizes:  # TFDS takes any folder there for a prepared one
+        raise damaged(name, Path(builder.data_dir), FileNotFoundError("no dataset_info.json"))
+    both = tfds.decode.PartialDecoding({image: True, label: True})
     try:
-        builder = tfds.builder(name, data_dir=data_dir)
-    except (ValueError, AssertionError, ImportError):  # unknown, or in no form that TFDS reads: config, version, …
-        near = difflib.get_close_matches(name, [*EMBEDDED, *tfds.list_builders(with_community_datasets=False)], n=1)
-        raise DatasetError(
-            f"dataset.name: no data set {name!r}; use {', '.join(EMBEDDED)} or a name of TensorFlow Datasets"
-            + (f"; did you mean {near[0]!r}?" if near else "")
-        ) from None
-    described = builder.info.features
-    features = dict(described) if isinstance(described, tfds.features.FeaturesDict) else {}
-    image, label = features.get("image"), features.get("label")
-    if not isinstance(image, tfds.features.Image) or not isinstance(label, tfds.features.ClassLabel):
-        raise DatasetError(f"dataset.name: {name} has no labelled images")
-    if None in image.shape:
-        raise DatasetError(f"dataset.name: the images of {name} differ in size, {image.shape}")
+        parts = [
+            tfds.as_numpy(builder.as_dataset(split=part, batch_size=-1, shuffle_files=False, decoders=both))
+            for part in sizes
+        ]
+    except Exception as error:  # whatever TensorFlow finds wrong with a file
+        raise damaged(name, Path(builder.data_dir), error) from error
+    images = np.concatenate([part[image] for part in parts])
+    labels = np.concatenate([part[label] for part in parts]).astype(np.int32)
+    official = np.arange(sizes["train"], len(labels)) if "test" in sizes else None
+    dataset = Dataset(images, labels, builder.info.features[label].num_classes, _unit(name, images), official)
+    _check_labels(name, dataset)
+    return dataset
+
+
+def _prepare(name: str, builder: Any) -> None:
     try:
         builder.download_and_prepare()
     except Exception as error:  # every kind of network and disk failure, whatever TFDS lets through
+        if isinstance(error, OSError) and error.errno in DISK:
+            trouble, remedy = "written", "give with --data-dir a folder that can be written and has room"
+        else:
+            trouble, remedy = "downloaded", "connect to the network once, or give --data-dir"
         raise DatasetError(
-            f"dataset.name: {name} is not prepared in {builder.data_dir} and could not be downloaded "
-            f"({type(error).__name__}); connect to the network once, or give --data-dir"
+            "dataset.name",
+            f"{name} is not prepared in {builder.data_dir} and could not be {trouble} ({briefly(error)}); {remedy}",
         ) from error
-    parts = {
-        part: tfds.as_numpy(builder.as_dataset(split=part, batch_size=-1, shuffle_files=False, as_supervised=True))
-        for part in ("train", "test")
-        if part in builder.info.splits
-    }
-    all_images = np.concatenate([images for images, _ in parts.values()])
-    labels = np.concatenate([labels for _, labels in parts.values()]).astype(np.int32)
-    official = None
-    if "test" in parts:
-        official = np.arange(len(labels) - len(parts["test"][1]), len(labels))
-    return Dataset(all_images, labels, label.num_classes, 255, official)
+
+
+def _unit(name: str, images: np.ndarray) -> float:
+    """What brings the pixels into [0, 1]: the largest whole number of their type, or 1 where they lie there already."""
+    if images.dtype.kind in "iu":
+        return int(np.iinfo(images.dtype).max)
+    low, high = images.min(), images.max()
+    if not (low >= 0 and high <= 1):  # nor where one of them is not a number
+        raise DatasetError(
+            "dataset.name", f"the pixels of {name} are fractions from {low:g} to {high:g}; store them from 0 to 1"
+        )
+    return 1
+
+
+def _check_labels(name: str, dataset: Dataset) -> None:
+    """Raise DatasetError where the labels do not allow a split that has every class in every part."""
+    labels, official = dataset.labels, dataset.official_test
+    if missing := np.count_nonzero(labels < 0):
+        raise DatasetError(
+            "dataset.name", f"{missing} of the {len(labels)} examples of {name} have no label (-1); store it without"
+        )
+    rest = labels if official is None else np.delete(labels, official)
+    counts = np.bincount(rest, minlength=dataset.classes)
+    found = np.flatnonzero(counts)
+    if len(found) < 2:
+        raise DatasetError(
+            "dataset.name", f"the training examples of {name} are of {len(found)} class; there is nothing to learn"
+        )
+    needed = LEAST_OF_A_CLASS[official is not None]
+    rarest = found[np.argmin(counts[found])]
+    if counts[rarest] < needed:
+        raise DatasetError(
+            "dataset.name",
+            f"class {rarest} of {name} has {counts[rarest]} examples beside any official test; "
+            f"give a set with {needed} or more of each class, which every part needs",
+        )
+    train, validation, test = split_sizes(len(labels), 0 if official is None else len(official))
+    if min(train, validation, test if official is None else train) < len(found):
+        raise DatasetError(
+            "dataset.name",
+            f"{name} has {len(labels)} examples of {len(found)} classes; give a set with enough for every part to "
+            "have every class",
+        )

@@ -16,8 +16,9 @@ import tensorflow as tf
 
 from custom_layers import batch_statistics
 from experiments.configuration.run import OptimizerConfig, RunConfig
-from experiments.training.datasets import Dataset, DatasetError, Split, split_dataset
+from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import evaluated_parts, in_rows
+from experiments.training.fit import require_fit
 from experiments.training.probes import Probes
 from models.initialization import initial_kernels
 from models.networks import build_model
@@ -30,8 +31,7 @@ class Program:
     """The compiled training of all runs with one `RunConfig.program_key()`."""
 
     def __init__(self, config: RunConfig, dataset: Dataset):
-        if "corruptions" in config.probes and dataset.features.ndim < 4:
-            raise DatasetError(f"probes: corruptions changes images, and {config.dataset.name} has none; leave it out")
+        require_fit(config, dataset.facts)
         self.dataset = dataset
         self.binarize = config.dataset.binarize
         self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)

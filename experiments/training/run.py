@@ -12,6 +12,7 @@ from custom_layers import recompute_statistics
 from experiments.configuration.run import Probe, RunConfig
 from experiments.training.datasets import Split, batch_order, split_dataset
 from experiments.training.evaluation import evaluated_parts, in_calls, in_rows, means_of_parts
+from experiments.training.fit import require_fit
 from experiments.training.program import DIVERGED, Program
 
 BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
@@ -54,10 +55,11 @@ class _Stretch:
 def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
     """Train one run of a program, yielding what it shows before the first step and at each evaluation.
 
-    Raises Diverged, after all that could still be measured; DatasetError when the data cannot fill the request.
+    Raises Diverged, after all that could still be measured; DatasetError when the run does not fit the data.
     """
     if config.steps and not config.timed and not program.stretches:
         raise ValueError(f"steps: must be 0, as the program was compiled for runs of none, got {config.steps}")
+    require_fit(config, program.dataset.facts)
     split = split_dataset(program.dataset, config.dataset, config.seed)
     order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)

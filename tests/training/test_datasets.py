@@ -1,12 +1,9 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
+from real_data import prepared_data_dir
 
 from experiments.configuration.run import DatasetConfig
-from experiments.training.datasets import Dataset, DatasetError, Split, batch_order, load_dataset, split_dataset
+from experiments.training.datasets import Dataset, Split, batch_order, load_dataset, split_dataset
 
 DIGITS = DatasetConfig(name="digits")
 
@@ -70,14 +67,6 @@ def test_a_subset_is_the_start_of_the_whole_training_split():
     assert np.array_equal(part.validation, whole.validation)
 
 
-def test_more_training_examples_than_there_are_is_an_error():
-    assert len(split(train_examples=1078).train) == 1078
-    with pytest.raises(
-        DatasetError, match=r"^dataset.train_examples: digits has 1078 training examples, got 1079; give fewer$"
-    ):
-        split(train_examples=1079)
-
-
 def test_without_standardization_features_are_only_divided():
     found = split()
     assert np.all(found.scale == 1)
@@ -104,12 +93,6 @@ def test_standardization_by_hand():
     np.testing.assert_allclose(found.shift, [train[:, 0].mean() / train[:, 0].std(), 7 / 3], rtol=1e-6)
 
 
-def test_tables_cannot_be_binarized():
-    with pytest.raises(DatasetError, match=r"^dataset.binarize: wine has no images; leave it out, or use standardize$"):
-        split(name="wine", binarize=True)
-    assert len(split(binarize=True).train) == 1078
-
-
 def test_batches_are_one_permutation_of_the_training_split_after_another():
     train = np.arange(100, 110, dtype=np.int32)
     order = batch_order(train, 4, 5, seed=0)  # 20 examples: exactly two passes
@@ -133,67 +116,6 @@ def test_the_seed_decides_the_order_and_more_steps_only_go_on():
 
 def test_no_steps_take_no_batches():
     assert batch_order(np.arange(5, dtype=np.int32), 3, 0, 0).shape == (0, 3)
-
-
-def test_a_batch_larger_than_the_training_split_is_an_error():
-    assert batch_order(np.arange(5, dtype=np.int32), 5, 2, 0).shape == (2, 5)
-    with pytest.raises(
-        DatasetError, match=r"^dataset.batch_size: got 6, but there are 5 training examples; give a smaller one$"
-    ):
-        batch_order(np.arange(5, dtype=np.int32), 6, 2, 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("mnnist", "; did you mean 'mnist'?"),
-        ("no such", ""),
-        ("digit", "; did you mean 'digits'?"),
-        ("mnist:9.9.9", "; did you mean 'mnist'?"),
-    ],
-)
-def test_an_unknown_data_set_is_an_error_with_the_nearest_name(name: str, hint: str, tmp_path: Path):
-    with pytest.raises(DatasetError) as caught:
-        load_dataset(name, tmp_path)
-    expected = f"dataset.name: no data set {name!r}; use digits, wine, breast_cancer or a name of TensorFlow Datasets"
-    assert str(caught.value) == expected + hint
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("iris", "dataset.name: iris has no labelled images"),
-        ("cats_vs_dogs", r"dataset.name: the images of cats_vs_dogs differ in size, \(None, None, 3\)"),
-    ],
-)
-def test_a_data_set_without_labelled_images_of_one_size_is_an_error(name: str, message: str, tmp_path: Path):
-    with pytest.raises(DatasetError, match=f"^{message}"):
-        load_dataset(name, tmp_path)
-
-
-def test_a_data_set_that_cannot_be_downloaded_is_an_error_with_a_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    def unreachable(*_: object, **__: object) -> None:
-        raise ConnectionError("no route to host")
-
-    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", unreachable)
-    with pytest.raises(DatasetError) as caught:
-        load_dataset("kmnist", tmp_path)
-    assert str(caught.value) == (
-        f"dataset.name: kmnist is not prepared in {tmp_path}/kmnist/3.0.1 and could not be downloaded "
-        "(ConnectionError); connect to the network once, or give --data-dir"
-    )
-    assert list(tmp_path.iterdir()) == []
-
-
-def prepared_data_dir() -> Path:
-    """A TFDS directory with the real MNIST: TFDS_DATA_DIR, or one that lies beside the checkout."""
-    beside = Path(__file__).parent.parent.parent.parent / "shared/tensorflow_datasets"
-    folder = Path(os.environ.get("TFDS_DATA_DIR", beside))
-    if not (folder / "mnist").is_dir():
-        pytest.skip(f"no prepared MNIST in {folder}; set TFDS_DATA_DIR to a directory that has it")
-    return folder
 
 
 def test_the_real_mnist():

@@ -9,7 +9,8 @@ import tensorflow as tf
 from programs import DIGITS, curves_of, inputs, program, run_config
 
 from experiments.configuration.run import OptimizerConfig
-from experiments.training.datasets import DatasetError, load_dataset, split_dataset
+from experiments.training.dataset_facts import DatasetError
+from experiments.training.datasets import load_dataset, split_dataset
 from experiments.training.program import Program, build_optimizer, uses_xla
 from experiments.training.run import train
 
