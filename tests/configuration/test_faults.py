@@ -10,6 +10,7 @@ from experiments.configuration.run import Probe, RunConfig
 PROBES = ", ".join(typing.get_args(Probe))
 RUN_FIELDS = ", ".join(RunConfig.model_fields)
 NORM = "kind, placement, on_input, momentum, epsilon, center, scale, renorm, virtual_batch_size, groups"
+ARMS = "{no_bn: {}, custom_bn: {model.norm.kind: custom}}"
 FIELDS = "expected fields and their values, such as {steps: 500}"
 SEEDS = "expected how many seeds, such as 20, or a list of them, such as [0, 1, 2]"
 NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds: 20; leave this out"
@@ -37,8 +38,8 @@ PART = "{measure: drift, effect: level, treatment: a, margin: {above: 1}}"
         ("run:\n  dataset: {standardize: maybe}", "run.dataset.standardize: expected true or false, got 'maybe'"),
         ("run:\n  dataset: {name: 5}", "run.dataset.name: expected a text; quote it, got 5"),
         ("run:\n  model: {layers: []}", "run.model.layers: give at least one, got []"),
-        ("run:\n  model: {layers: 100}", "run.model.layers: expected a list, such as [1, 2], got 100"),
-        ("run:\n  model: mlp", f"run.model: {FIELDS}, got 'mlp'"),
+        ("run:\n  model: {layers: 100}", "run.model.layers: expected a list, such as [1, 2], got 100; write [100]"),
+        ("run:\n  model: mlp", "run.model: expected fields and their values, such as {kind: mlp}, got 'mlp'"),
         ("run:\n  steps: 30", "run: steps (30) must be a multiple of evaluate_every (50)"),
         ("run:\n  model: {norm: {kind: stock, renorm: true}}", "run.model.norm: renorm and virtual_batch_size need kind: custom"),
         ("run:\n  seed: 3", f"run.seed: {NO_SEED}"),
@@ -47,7 +48,7 @@ PART = "{measure: drift, effect: level, treatment: a, margin: {above: 1}}"
         ("seeds:\n  []", "seeds: give at least one, got []"),
         ("seeds:\n  [0, -1]", "seeds.1: must be at least 0, got -1"),
         ("seeds:\n  [3, 4, 3]", "seeds: 3 is given twice; keep one"),
-        ("grid:\n  optimizer.learning_rate: 0.1", "grid.optimizer.learning_rate: expected a list, such as [1, 2], got 0.1"),
+        ("grid:\n  optimizer.learning_rate: 0.1", "grid.optimizer.learning_rate: expected a list, such as [1, 2], got 0.1; write [0.1]"),
         ("grid:\n  optimizer.learning_rate: []", "grid.optimizer.learning_rate: give at least one value"),
         ("grid:\n  optimizer.learning_rate: [0.1, 1e-1]", "grid.optimizer.learning_rate: 0.1 is given twice; keep one"),
         ("grid:\n  optimizer.rate: [1, 2]", "grid.optimizer.rate: no such field; 'rate' is not one of kind, learning_rate, momentum, beta_1, beta_2"),
@@ -55,7 +56,7 @@ PART = "{measure: drift, effect: level, treatment: a, margin: {above: 1}}"
         ("grid:\n  seed: [1]", f"grid.seed: {NO_SEED}"),
         ("grid:\n  model.norm: [{kind: none}, {kind: custom}]", "grid.model.norm: several fields at once; give one of them, such as model.norm.kind, or arms"),
         ("grid:\n  xla: [auto, true]", "grid.xla: texts and other values cannot share an axis; make them arms"),
-        ("tuning:\n  over: steps", "tuning.over: 'steps' is not one of  (an axis of grid)"),
+        ("tuning:\n  over: steps", "tuning.over: 'steps' is no axis of grid, which has none; add it there"),
         ("tuning:\n  {over: steps, seeds: [5, 5]}\ngrid: {steps: [50]}", "tuning.seeds: 5 is given twice; keep one"),
         ("tuning:\n  {over: steps, seeds: [0, 5]}\ngrid: {steps: [50]}", "tuning.seeds: [0] are evaluation seeds too; a seed is for tuning or for evaluation"),
         ("tuning:\n  {over: steps, per: [step]}\ngrid: {steps: [50]}", "tuning.per: 'step' is not one of steps; did you mean 'steps'? (an axis of grid)"),
@@ -84,12 +85,12 @@ def test_a_fault_names_file_line_field_found_allowed_and_nearest(tmp_path: Path,
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("arms: {a: {}}", "x.yaml:1: title: required, but not given"),
-        ("title: t", "x.yaml:1: arms: required, but not given"),
+        ("arms: {a: {}}", "x.yaml:1: title: required, but not given; add it, such as title: Sigmoid MLP with and without BN"),
+        ("title: t", f"x.yaml:1: arms: required, but not given; add it, such as arms: {ARMS}"),
         ("title: t\narms: {}", "x.yaml:2: arms: give at least one, got {}"),
-        ("title: t\narms: [a]", f"x.yaml:2: arms: {FIELDS}, got ['a']"),
+        ("title: t\narms: [a]", f"x.yaml:2: arms: expected fields and their values, such as {ARMS}, got ['a']"),
         ("title: t\narms:\n  a:", f"x.yaml:3: arms.a: {FIELDS}, got nothing; write {{}} for no fields"),
-        ("title: t\narms:\n  a/b: {}", "x.yaml:3: arms.a/b: 'a/b' cannot be the name of a folder; leave out / \\ = and a leading dot"),
+        ("title: t\narms:\n  a/b: {}", "x.yaml:3: arms.a/b: 'a/b' cannot be the name of a folder; leave out / \\ = < > : \" | ? *, and a dot or space at the ends"),
         ("title: t\narms:\n  summary: {}", "x.yaml:3: arms.summary: 'summary' is the folder of the whole experiment's summary; choose another name"),
         (f"{BASE}run:", f"x.yaml:4: run: {FIELDS}, got nothing; write {{}} for no fields"),
         (f"{BASE}run: 5", f"x.yaml:4: run: {FIELDS}, got 5"),
@@ -143,6 +144,7 @@ claim:
         "x.yaml:10: tuning.seeds: [1] are evaluation seeds too; a seed is for tuning or for evaluation",
         "x.yaml:16: claim.parts.0.baseline: 'c' is not one of a, b (an arm)",
         f"x.yaml:16: claim.parts.0.axis: 'step' is not one of {axes}; did you mean 'steps'? (an axis of grid)",
+        "x.yaml:16: claim.parts.0: axis has no effect with per_seed: value; leave it out",
     ]
 
 
