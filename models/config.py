@@ -63,14 +63,11 @@ def _whole(value: Any) -> Any:
     """Read 1e3, a text to YAML, as a whole number."""
     with contextlib.suppress(ValueError):
         if isinstance(value, str) and float(value).is_integer():
-            return int(float(value))
-    return _not_a_boolean(value)
-
-
-def _readable(value: int) -> int:
-    if abs(value) >= 10**MOST_DIGITS:
+            value = int(float(value))
+    is_long = len(value) > MOST_DIGITS if isinstance(value, str) and value.isdecimal() else False
+    if is_long or (isinstance(value, int) and abs(value) >= 10**MOST_DIGITS):
         raise ValueError(f"expected a whole number of at most {MOST_DIGITS} digits")
-    return value
+    return _not_a_boolean(value)
 
 
 def _in_32_bits(value: float) -> float:
@@ -88,11 +85,19 @@ def _below_one_in_32_bits(value: float) -> float:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_not_a_boolean), Field(allow_inf_nan=False)]
-Whole = Annotated[int, BeforeValidator(_whole), AfterValidator(_readable)]
-Positive = Annotated[Number, Field(gt=0), AfterValidator(_in_32_bits)]
-Share = Annotated[Number, Field(ge=0, lt=1), AfterValidator(_below_one_in_32_bits)]
-Count = Annotated[Whole, Field(ge=1)]
+# Bounds stand before the validators, or the JSON schema would lack them.
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_not_a_boolean)]
+Positive = Annotated[
+    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_a_boolean), AfterValidator(_in_32_bits)
+]
+Share = Annotated[
+    float,
+    Field(ge=0, lt=1, allow_inf_nan=False),
+    BeforeValidator(_not_a_boolean),
+    AfterValidator(_below_one_in_32_bits),
+]
+Natural = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
 BatchSize = Annotated[Count, AtMost(10**6, "a batch and what every layer makes of it lie in memory at once")]
 Width = Annotated[Count, AtMost(10**5, "between two such layers there would be ten thousand million weights")]
 
@@ -112,8 +117,9 @@ class NormConfig(Strict):
 
     kind: Literal["none", "custom", "stock", "noisy", "layer", "group"] = Field(
         "none",
-        description="custom: this project's batch normalization; stock: Keras's; noisy: custom with noise after it "
-        "that shifts and scales each unit anew at every step; layer and group: Keras's normalizations of those names",
+        description="custom: this project's batch normalization; stock: Keras's; noisy: custom with noise after it, "
+        "whose mean and deviation are drawn anew for each unit at every step; layer and group: Keras's "
+        "normalizations of those names",
     )
     placement: Annotated[Literal["before", "after"], _ANY_NORM] = Field(
         "before", description="before or after the activation"

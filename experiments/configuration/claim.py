@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.config import Number, Share, Strict, Whole
+from models.config import Natural, Number, Share, Strict
 
 MeasureName = Literal[
     "steps_to_target",
@@ -54,7 +54,7 @@ class PartConfig(Strict):
     metric: str | None = Field(
         None, description="the curve measured, such as accuracy/validation; null: the measure's own, where it has one"
     )
-    step: Annotated[Whole, Field(ge=0)] | None = Field(
+    step: Natural | None = Field(
         None, description="step at which the measure looks; needed by value_at_step and gradient_ratio"
     )
     unit: Literal["", "steps", "seconds", "points", "loss"] = Field(

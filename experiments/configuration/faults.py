@@ -77,7 +77,7 @@ def _explain(model: type[BaseModel], fault: Any, location: Key) -> str:
             bound = next(iter(fault["ctx"].values()))
             share = kind == "less_than" and bound == 1 and isinstance(found, (int, float)) and 2 < found <= 100
             hint = f"; it is a share, so write {found / 100:g} for {found:g} %" if share else ""
-            return f"must be {_BOUNDS[kind]} {bound}, got {shown(found)}{hint}"
+            return f"must be {_BOUNDS[kind]} {bound:g}, got {shown(found)}{hint}"
         case _ if kind in _FIELDS_EXPECTED:
             hint = "; write {} for no fields" if found is None or found is BLANK else ""
             got = "nothing" if found is None else shown(found)

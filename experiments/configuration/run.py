@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import AtMost, BatchSize, Count, ModelConfig, Positive, Share, Strict, UsedWith, Whole
+from models.config import AtMost, BatchSize, Count, ModelConfig, Natural, Positive, Share, Strict, UsedWith
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
-Seed = Annotated[Whole, Field(ge=0), AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
+Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
 
 Probe = Literal[
     "pre_activations",
@@ -152,7 +152,7 @@ class RunConfig(Strict):
     optimizer: OptimizerConfig = Field(
         OptimizerConfig(), description="the update rule", examples=[{"kind": "adam", "learning_rate": 0.001}]
     )
-    steps: Annotated[Whole, Field(ge=0)] = Field(
+    steps: Natural = Field(
         1000, description="optimizer updates, a multiple of evaluate_every; 0: look at the initial network alone"
     )
     evaluate_every: Count = Field(50, description="steps from one evaluation, with its probes, to the next")
