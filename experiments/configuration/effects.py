@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from experiments.configuration.hints import flow, section_of
+from experiments.configuration.hints import allowed_texts, flow, section_of
 from experiments.configuration.run import OF_BATCH_NORM, RunConfig
 from experiments.configuration.yaml_source import Key
 from models.config import BATCH_NORMS, NormConfig, UsedWith
@@ -43,10 +43,12 @@ def _effects(values: Mapping[str, Any], model: type[BaseModel], at: Key) -> Iter
 
 
 def _idle(used: UsedWith, values: Mapping[str, Any], model: type[BaseModel]) -> str:
-    given = values.get(used.field, model.model_fields[used.field].default)
-    if set(given if isinstance(given, (list, tuple)) else [given]) & set(used.values):
+    decides = model.model_fields[used.field]
+    given = values.get(used.field, decides.default)
+    listed, known = list(given) if isinstance(given, (list, tuple)) else [given], allowed_texts(decides)
+    if any(value in used.values or value not in known for value in listed):  # what is not known is a fault of its own
         return ""
-    found = flow(list(given) if isinstance(given, tuple) else given)
+    found = flow(given if isinstance(given, str) else listed)
     needed = " or ".join(used.values) if len(used.values) < 3 else f"one of {', '.join(used.values)}"
     return f"has no effect with {used.field}: {found}, only with {needed}; leave it out"
 

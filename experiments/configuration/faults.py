@@ -49,7 +49,9 @@ def validate(model: type[Model], value: Any) -> tuple[Model | None, list[Fault]]
 
 
 def _location(fault: Any) -> Key:
-    return tuple(part for part in fault["loc"] if not _is_union_branch(part))
+    unknown = fault["loc"][-1:] if fault["type"] == "extra_forbidden" else ()  # a name, whatever it is
+    known = fault["loc"][:-1] if unknown else fault["loc"]
+    return (*(part for part in known if not _is_union_branch(part)), *unknown)
 
 
 def _is_union_branch(part: str | int) -> bool:

@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from experiments.configuration.yaml_source import shown
+
 BATCH_NORM = ("bn", "batch", "batch_norm", "batchnorm", "batch_normalization", "batchnormalization")
 _OF_BN = "custom (this project's layer) or stock (Keras's)"
 _OF_EPOCHS = "training is counted in steps, one a batch: steps = epochs × training examples / batch_size"
@@ -44,6 +46,8 @@ def unknown_field(model: type[BaseModel], location: tuple[Any, ...], prefix: str
     name, section = str(location[-1]), section_at(model, location[:-1])
     siblings = list(section.model_fields) if section else []
     refused = f"{name!r} is not one of {', '.join(siblings)}"
+    if name == "name" and "title" in siblings:
+        return f"{refused}; an experiment is named by its file, and title says what it is about"
     if advice := _ADVICE.get(name.casefold()):
         return f"{refused}; {advice}"
     by_leaf: dict[str, list[str]] = {}
@@ -61,14 +65,14 @@ def unknown_field(model: type[BaseModel], location: tuple[Any, ...], prefix: str
 
 def not_among(found: Any, allowed: Iterable[str]) -> str:
     """Say which texts may stand in place of `found`, and which was meant."""
-    allowed, word = list(allowed), str(found).casefold()
+    allowed, word = list(allowed), found.casefold() if isinstance(found, str) else ""
     near = difflib.get_close_matches(word, allowed, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     if word in BATCH_NORM and "custom" in allowed:
         hint = f"; batch normalization is {_OF_BN}"
     if word == "softmax" and "sigmoid" in allowed:
         hint = "; the output layer gives logits, whose softmax is part of the loss; this is of the hidden layers"
-    return f"{found!r} is not one of {', '.join(allowed)}{hint}"
+    return f"{shown(found)} is not one of {', '.join(allowed)}{hint}"
 
 
 def example(model: type[BaseModel], location: tuple[Any, ...], found: Any = None) -> str:

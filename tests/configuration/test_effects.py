@@ -57,6 +57,20 @@ def test_what_has_an_effect_in_some_run_or_only_says_what_is_may_stand(tmp_path:
     load(tmp_path, f"title: t\n{text}\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("run: {optimizer: {kind: adm, momentum: 0.9}}", "run.optimizer.kind"),
+        ("run: {optimizer: {kind: {a: 1}, momentum: 0.9}}", "run.optimizer.kind"),
+        ("run: {probes: [{a: 1}], probe_examples: 60}", "run.probes.0"),
+        (f"run: {{model: {{norm: {{kind: 0x{'f' * 5000}, groups: 4}}}}}}", "run.model.norm.kind"),
+    ],
+)
+def test_a_setting_beside_a_faulty_one_is_not_judged(tmp_path: Path, text: str, field: str):
+    (fault,) = faults_of(tmp_path, f"{BASE}{text}\n")
+    assert fault.startswith(f"x.yaml:4: {field}: ")
+
+
 def test_null_is_no_tuning_where_nothing_is_a_fault(tmp_path: Path):
     (tmp_path / "base.yaml").write_text(BASE + "grid: {steps: [50]}\ntuning: {over: steps}\n")
     assert load(tmp_path, "extends: base.yaml\ntuning: null\n").config.tuning is None

@@ -32,6 +32,8 @@ SECTION = "expected fields and their values, such as"
         ("run: {step: 1}", f"run.step: no such field; 'step' {RUN}; did you mean 'steps'?"),
         ("steps: 500", f"steps: no such field; 'steps' {TOP}; did you mean 'run.steps'?"),
         ("experiments: []", f"experiments: no such field; 'experiments' {TOP}; a file is one experiment, whose variants are arms"),
+        ("name: x", f"name: no such field; 'name' {TOP}; an experiment is named by its file, and title says what it is about"),
+        ("str: x", f"str: no such field; 'str' {TOP}"),
         ("statement: s", f"statement: no such field; 'statement' {TOP}; did you mean 'claim.statement'?"),
         ("run: {model: {norm: {kind: batch}}}", f"run.model.norm.kind: 'batch' is not one of none, custom, stock, noisy, layer, group; batch normalization is {OF_BN}"),
         ("run: {model: {norm: {kind: BatchNorm}}}", f"run.model.norm.kind: 'BatchNorm' is not one of none, custom, stock, noisy, layer, group; batch normalization is {OF_BN}"),
