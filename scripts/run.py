@@ -14,6 +14,7 @@ import typer
 
 from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
+from experiments.configuration.reference import reference
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 
@@ -41,11 +42,17 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and stop")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of experiment files")] = False,
+    reference_page: Annotated[
+        bool, typer.Option("--reference", help="print docs/configuration.md, the page on every field")
+    ] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
 ) -> None:
     """Train the experiments of CONFIG… and print what came out. Interrupted, the same command goes on."""
     if schema:
         print(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+        return
+    if reference_page:
+        print(reference(), end="")
         return
     if not configs:
         raise typer.BadParameter("give at least one experiment file, such as configs/quickstart.yaml")

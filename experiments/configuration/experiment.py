@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from experiments.configuration.claim import ClaimConfig
-from experiments.configuration.run import RunConfig
-from experiments.configuration.yaml_source import Key, Source
-from models.config import Strict, Whole
+from experiments.configuration.run import RunConfig, Seed
+from experiments.configuration.yaml_source import Key, Source, shown
+from models.config import Strict
 
 Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
+MOST_RUNS = 100_000  # of an experiment
+WHY_NO_MORE = "each run is a folder of files and a row of the results; cut the experiment into several files"
 
 
 class TuningConfig(Strict):
     """Every arm picks its own best value of one grid axis on seeds that are used for nothing else."""
 
-    over: str = LEARNING_RATE
+    over: str = Field(LEARNING_RATE, description="the grid axis whose best value is picked, by validation accuracy")
     per: tuple[str, ...] = Field((), description="grid axes along which the choice is made anew")
-    seeds: tuple[Annotated[Whole, Field(ge=0)], ...] = (100, 101, 102)
-    evaluate: Literal["best", "all"] = Field("best", description="values that the evaluation seeds train with")
+    seeds: tuple[Seed, ...] = Field((100, 101, 102), description="tuning seeds; none may be an evaluation seed")
+    evaluate: Literal["best", "all"] = Field(
+        "best", description="whether the evaluation seeds train with the best value alone, or with all"
+    )
 
 
 def _seeds(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        if value > MOST_RUNS:
+            raise ValueError(f"must be at most {MOST_RUNS:,}, got {shown(value)}: {WHY_NO_MORE}")
         return tuple(range(value))
     if not isinstance(value, (list, tuple)):
-        raise ValueError(f"expected how many seeds, such as 20, or a list of them, such as [0, 1, 2], got {value!r}")
+        hint = ""
+        with contextlib.suppress(ValueError, OverflowError):
+            hint = f"; write {int(float(value)):d}, without quotes" if isinstance(value, str) else ""
+        raise ValueError(
+            f"expected how many seeds, such as 20, or a list of them, such as [0, 1, 2], got {shown(value)}{hint}"
+        )
     return value
 
 
 Seeds = Annotated[
-    tuple[Annotated[Whole, Field(ge=0)], ...],
+    tuple[Seed, ...],
     BeforeValidator(_seeds),
     Field(min_length=1, json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "array"}]}),
 ]
@@ -43,13 +55,31 @@ Seeds = Annotated[
 class ExperimentConfig(Strict):
     """One YAML file: a base run, arms, a grid, seeds, and perhaps a claim."""
 
-    title: str
-    run: RunConfig = RunConfig()
-    arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1, description="name: {field of run: value}")
-    grid: Mapping[str, tuple[Any, ...]] = Field({}, description="field of run: values")
-    tuning: TuningConfig | None = None
-    seeds: Seeds = (0,)
-    claim: ClaimConfig | None = None
+    title: str = Field(description="one line that says what is compared", examples=["Sigmoid MLP with and without BN"])
+    run: RunConfig = Field(
+        RunConfig(), description="the base run, which arms and grid change", examples=[{"steps": 500}]
+    )
+    arms: Mapping[str, Mapping[str, Any]] = Field(
+        min_length=1,
+        description="the variants under comparison: names, each with the fields of run that it changes, dotted",
+        examples=[{"no_bn": {}, "custom_bn": {"model.norm.kind": "custom"}}],
+    )
+    grid: Mapping[str, tuple[Any, ...]] = Field(
+        {},
+        description="fields of run, dotted, with the values that every arm is trained with, all combinations",
+        examples=[{LEARNING_RATE: [0.1, 1.0]}],
+    )
+    tuning: TuningConfig | None = Field(
+        None, description="pick each arm's best value of a grid axis first; {} for the preset", examples=[{}]
+    )
+    seeds: Seeds = Field(
+        (0,), description="evaluation seeds: how many, from 0 on, or a list; a verdict takes 10 at least"
+    )
+    claim: ClaimConfig | None = Field(
+        None,
+        description="what is put to the test",
+        examples=[{"statement": "what is claimed", "source": "who claims it"}],
+    )
 
     @property
     def is_over_all_claims(self) -> bool:

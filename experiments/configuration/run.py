@@ -12,7 +12,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import Count, ModelConfig, Positive, Share, Strict, Whole
+from models.config import AtMost, BatchSize, Count, ModelConfig, Natural, Positive, Share, Strict, UsedWith
+
+MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
+Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
 
 Probe = Literal[
     "pre_activations",
@@ -30,15 +33,89 @@ Probe = Literal[
     "recomputed_statistics",
 ]
 
+PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered from 1
+    "pre_activations": (
+        "`pre_activation/<layer>/p15`, `p50` and `p85`: percentiles of what goes into each activation, mean "
+        "over a hidden layer's units. Costs no further pass."
+    ),
+    "unit_percentiles": (
+        "`pre_activation/<layer>/unit_<unit>/p15`, `p50` and `p85`: the same for every unit of the last "
+        "hidden layer by itself. Costs no further pass, but three curves a unit."
+    ),
+    "gradients": (
+        "`gradient_norm/<layer>`: Euclidean norm of the loss's gradient by each layer's weights, the output "
+        "layer's last. Costs no further pass."
+    ),
+    "saturation": (
+        "`saturation/<layer>` and `saturation/all`: share of hidden outputs below 0.05 or above 0.95. Costs "
+        "no further pass."
+    ),
+    "standardization": (
+        "`standardization/mean` and `standardization/variance`: how far batch-normalized values, before γ and "
+        "β, are from mean 0 and variance σ²/(σ² + ε), the worst of all units. Costs each normalization once "
+        "more."
+    ),
+    "covariate_shift": (
+        "`covariate_shift/change` and `covariate_shift/cosine`: relative change of a layer's gradient when "
+        "the layers below take their step, and cosine between the two, mean over layers (Santurkar et al. "
+        "2018). Costs a forward and backward pass for each layer but the first."
+    ),
+    "landscape": (
+        "`landscape/loss_range`, `landscape/gradient_change`, `landscape/smoothness` and "
+        "`landscape/smoothness_times_squared_norm`: loss and gradient at eight step lengths along the "
+        "gradient (Santurkar et al. 2018). Costs eight forward and backward passes."
+    ),
+    "affine_identity": (
+        "`affine_identity/error`: how far batch normalization with γ = √(σ² + ε) and β = μ is from the "
+        "identity, relative to the largest input. Costs each normalization once more."
+    ),
+    "weight_scale": (
+        "`weight_scale/error`: how far outputs and gradients are from what they should be when a layer's "
+        "weights are scaled (Ioffe & Szegedy 2015, §3.3). Costs two forward and backward passes for each "
+        "hidden layer. Needs placement before."
+    ),
+    "step_loss": "`loss/step`: training loss of each of the first 100 steps. Costs nothing beyond its curve.",
+    "training_loss": (
+        "`loss/training_split` and `accuracy/training_split`: of the first 1,000 training examples, with the "
+        "moving statistics. Costs a forward pass over these at each evaluation."
+    ),
+    "corruptions": (
+        "`corrupted/<statistics>/brightness=<change>` and `corrupted/<statistics>/contrast=<factor>`: test "
+        "accuracy on changed images, with the moving statistics and with each batch's own. Costs 32 forward "
+        "passes over the test split, once, after the last step. Needs images."
+    ),
+    "recomputed_statistics": (
+        "`accuracy/test_recomputed`: test accuracy when the moving statistics are taken anew from training "
+        "examples, 10,000 at most. Costs a forward pass over these and one over the test split, once, after "
+        "the last step."
+    ),
+}
+OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
+OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_examples`
+    "pre_activations",
+    "unit_percentiles",
+    "gradients",
+    "saturation",
+    "covariate_shift",
+    "landscape",
+    *OF_BATCH_NORM,
+)
+
 
 class DatasetConfig(Strict):
     """Which examples, how they are scaled and how many make a batch."""
 
-    name: str = Field("digits", description="digits, wine, breast_cancer (scikit-learn), else a TFDS name")
-    batch_size: Count = 60
-    standardize: bool = Field(False, description="every feature to mean 0, deviation 1 on the training split")
-    binarize: bool = Field(False, description="pixels to 0 or 1 at half of their range")
-    train_examples: Count | None = Field(None, description="train on the first so many of the shuffled split")
+    name: str = Field(
+        "digits", description="digits, wine or breast_cancer of scikit-learn, else a name of TensorFlow Datasets"
+    )
+    batch_size: BatchSize = Field(60, description="examples of a step")
+    standardize: bool = Field(False, description="shift and scale every feature to mean 0 and deviation 1 in training")
+    binarize: bool = Field(
+        False, description="set pixels to 0 or 1 at half of their range; images only, and not with standardize"
+    )
+    train_examples: Annotated[Count, AtMost(2**31 - 1, "examples are numbered in 32 bits")] | None = Field(
+        None, description="train on the first so many of the shuffled training split; null: on all"
+    )
 
     @model_validator(mode="after")
     def _one_scaling(self) -> DatasetConfig:
@@ -50,32 +127,77 @@ class DatasetConfig(Strict):
 class OptimizerConfig(Strict):
     """The update rule and its learning rate."""
 
-    kind: Literal["sgd", "adam"] = "sgd"
-    learning_rate: Positive = 0.1
-    momentum: Share = Field(0.0, description="sgd only")
-    beta_1: Share = 0.9
-    beta_2: Share = 0.999
+    kind: Literal["sgd", "adam"] = Field("sgd", description="sgd: gradient descent, with momentum perhaps; adam: Adam")
+    learning_rate: Positive = Field(0.1, description="factor on each update")
+    momentum: Annotated[Share, UsedWith("kind", ("sgd",))] = Field(
+        0.0, description="share of the last update that is added to the next"
+    )
+    beta_1: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
+        0.9, description="share of the mean gradient that is kept at each step"
+    )
+    beta_2: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
+        0.999, description="share of the mean squared gradient that is kept at each step"
+    )
 
 
 class RunConfig(Strict):
     """One training of one network with one seed and one learning rate, nothing left to default."""
 
-    dataset: DatasetConfig = DatasetConfig()
-    model: ModelConfig = ModelConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    steps: Annotated[Whole, Field(ge=0)] = 1000
-    evaluate_every: Count = 50
-    test_every_evaluation: bool = Field(False, description="test curves; otherwise the test split is read once")
-    probes: tuple[Probe, ...] = ()
-    probe_examples: Count = Field(256, description="size of the fixed batch that probes look at")
-    xla: Literal["auto"] | bool = Field("auto", description="auto: by the network's kind, as measured")
-    timed: bool = Field(False, description="trained alone, arms in turn, and its steps timed apart from evaluation")
-    seed: Annotated[Whole, Field(ge=0)] = 0
+    dataset: DatasetConfig = Field(
+        DatasetConfig(), description="examples and batches", examples=[{"name": "digits", "batch_size": 60}]
+    )
+    model: ModelConfig = Field(
+        ModelConfig(), description="the network", examples=[{"kind": "mlp", "layers": [100, 100]}]
+    )
+    optimizer: OptimizerConfig = Field(
+        OptimizerConfig(), description="the update rule", examples=[{"kind": "adam", "learning_rate": 0.001}]
+    )
+    steps: Natural = Field(
+        1000, description="optimizer updates, a multiple of evaluate_every; 0: look at the initial network alone"
+    )
+    evaluate_every: Count = Field(50, description="steps from one evaluation, with its probes, to the next")
+    test_every_evaluation: bool = Field(
+        False, description="evaluate the test split each time; otherwise once, after the last step"
+    )
+    probes: tuple[Probe, ...] = Field((), description="measurements at each evaluation; see the table of probes")
+    probe_examples: Annotated[BatchSize, UsedWith("probes", OF_ONE_BATCH)] = Field(
+        256, description="size of the fixed batch that probes look at; all training examples where there are fewer"
+    )
+    xla: Literal["auto"] | bool = Field(
+        "auto", description="compile the program with XLA; auto: for mlp and rnn, where it was measured to be faster"
+    )
+    timed: bool = Field(
+        False, description="train each run alone, arms in turn, and time its steps apart from evaluation and probes"
+    )
+    seed: Seed = Field(
+        0, description="of data split, order and initial weights; not to be set here: it comes from seeds at the top"
+    )
 
     @model_validator(mode="after")
     def _whole_evaluations(self) -> RunConfig:
         if self.steps % self.evaluate_every:
             raise ValueError(f"steps ({self.steps}) must be a multiple of evaluate_every ({self.evaluate_every})")
+        return self
+
+    @model_validator(mode="after")
+    def _fits_into_memory(self) -> RunConfig:
+        batch, virtual = self.dataset.batch_size, self.model.norm.virtual_batch_size
+        longest = "steps" if self.steps else "evaluate_every"
+        if (ordered := getattr(self, longest) * batch) > MOST_ORDERED:
+            raise ValueError(
+                f"{longest} times dataset.batch_size must be at most {MOST_ORDERED:,}, got {ordered:,}: "
+                "the order of all examples lies in memory"
+            )
+        if (evaluations := self.steps // self.evaluate_every) > MOST_EVALUATIONS:
+            raise ValueError(
+                f"steps over evaluate_every must be at most {MOST_EVALUATIONS:,}, got {evaluations:,}: "
+                "what each evaluation shows lies in memory; evaluate less often"
+            )
+        if virtual and virtual > batch:
+            raise ValueError(
+                f"model.norm.virtual_batch_size ({virtual}) must be at most dataset.batch_size ({batch}), "
+                "of which it is a part"
+            )
         return self
 
     def digest(self) -> str:

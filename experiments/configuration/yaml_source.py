@@ -17,8 +17,22 @@ import yaml
 Key = tuple[str | int, ...]
 _BASE_60 = re.compile(r"^[-+]?\d+(:\d+)+(\.\d*)?$")
 MOST_VALUES = 100_000  # of a file, lest nested aliases grow without end
+MOST_SHOWN = 100  # characters of a value in an error
 REPLACED_WHOLE = ("arms", "grid")
 _OCTAL = re.compile(r"^[-+]?0\d+$")
+
+
+class _Blank:
+    """The value of a field with nothing after its colon, which is no value of any field; `null` is None."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+    def __deepcopy__(self, memo: Any) -> _Blank:
+        return self
+
+
+BLANK = _Blank()
 
 
 class ConfigError(Exception):
@@ -60,6 +74,15 @@ class Source:
         self.places[key] = place
 
 
+def shown(value: Any) -> str:
+    """Show a value as errors quote it, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes out no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}… ({len(text):,} characters)"
+
+
 def read_yaml(path: Path) -> Source:
     """Read a YAML file and all it extends; raises ConfigError naming file and line."""
     return _read(path, ())
@@ -85,7 +108,7 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Source:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = (error.problem_mark.line + 1) if error.problem_mark else 1
-        raise ConfigError([f"{path}:{line}: not valid YAML: {error.problem}"]) from None
+        raise ConfigError([f"{path}:{line}: not valid YAML: {error.problem}{_remedy(error)}"]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError([f"{path}:{line}: not valid YAML: {error.reason}: #x{error.character:04x}"]) from None
@@ -99,7 +122,9 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Source:
     if extends is None:
         return source
     if not isinstance(extends, str):
-        raise ConfigError([f"{source.place(('extends',))}: extends: expected the path of a YAML file, got {extends!r}"])
+        raise ConfigError(
+            [f"{source.place(('extends',))}: extends: expected the path of a YAML file, got {shown(extends)}"]
+        )
     seen = (*seen, path.resolve())
     if (path.parent / extends).resolve() in seen:
         raise ConfigError([f"{source.place(('extends',))}: extends: {extends} extends this file in turn"])
@@ -110,6 +135,15 @@ def _read(path: Path, seen: tuple[Path, ...]) -> Source:
             raise ConfigError([f"{source.place(('extends',))}: extends: no such file: {extends}"]) from None
         raise
     return _merge(base, source)
+
+
+def _remedy(error: yaml.MarkedYAMLError) -> str:
+    problem = error.problem or ""
+    if "'\\t'" in problem:
+        return "; indent with spaces, as YAML takes no tabs"
+    if "mapping values are not allowed" in problem:
+        return "; quote a text with a colon in it, such as title: 'a: b', and indent fields of one section alike"
+    return ""
 
 
 def _describe(node: yaml.Node | None) -> str:
@@ -177,13 +211,15 @@ class _Construction:
         ):
             kind = "base 60" if ":" in node.value else "octal"
             raise self._fault(node, key, f"YAML reads {node.value} as a number in {kind}; quote it")
+        if not node.value and node.style is None and node.tag == "tag:yaml.org,2002:null":
+            return BLANK
         if node.tag == "tag:yaml.org,2002:timestamp":
             return node.value
         try:
             return yaml.SafeLoader("").construct_object(node)
         except (yaml.YAMLError, ValueError):
             tag = node.tag.replace("tag:yaml.org,2002:", "!!")
-            raise self._fault(node, key, f"{node.value!r} cannot be read as {tag}; leave the tag out") from None
+            raise self._fault(node, key, f"{shown(node.value)} cannot be read as {tag}; leave the tag out") from None
 
     def _fault(self, node: yaml.Node, key: Key, text: str) -> ConfigError:
         shown = ".".join(map(str, (*self._shown_under, *key)))

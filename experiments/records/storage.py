@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -30,6 +31,7 @@ from experiments.configuration.run import RunConfig
 Status = Literal["finished", "diverged", "failed"]
 WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
 LOCK = ".lock"
+MOST_OF_A_VALUE = 80  # characters; a folder's name has 255 bytes, some of them for the axis
 
 
 class StorageError(Exception):
@@ -287,9 +289,10 @@ def _sync(path: Path) -> None:
 
 
 def _short(value: Any) -> str:
-    """A grid value as part of a path: equal only for equal values."""
-    if isinstance(value, (tuple, list)):
-        return "x".join(map(_short, value))
+    """A grid value as part of a path: equal only for equal values; a long one ends in a digest."""
     if isinstance(value, float):
         return f"{value:g}" if float(f"{value:g}") == value else repr(value)
-    return str(value).replace("/", "-")
+    text = "x".join(map(_short, value)) if isinstance(value, (tuple, list)) else str(value).replace("/", "-")
+    if len(text) <= MOST_OF_A_VALUE:
+        return text
+    return f"{text[: MOST_OF_A_VALUE - 13]}~{hashlib.sha256(text.encode()).hexdigest()[:12]}"

@@ -37,12 +37,6 @@ def misfits(config: RunConfig, facts: Facts) -> Iterator[DatasetError]:
     yield from _misfits_of_shape(config, facts.shape)
     if facts.train is not None:
         yield from _misfits_of_size(config, facts.train)
-    norm, batch = config.model.norm, config.dataset.batch_size
-    if norm.virtual_batch_size and norm.virtual_batch_size > batch:
-        yield DatasetError(
-            "model.norm.virtual_batch_size",
-            f"got {norm.virtual_batch_size}, but a batch has {batch} examples; give at most as many",
-        )
 
 
 def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[DatasetError]:
@@ -57,13 +51,11 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
             yield DatasetError("dataset.binarize", f"{name} has no images; leave it out, or use standardize")
         if "corruptions" in config.probes:
             yield DatasetError("probes", f"corruptions changes images, and {name} has none; leave it out")
-    if norm.kind == "group":
-        channels = dict.fromkeys([*([shape[-1]] if norm.on_input else []), *config.model.layers])
-        uneven = " and ".join(str(count) for count in channels if count % norm.groups)
-        if uneven:
-            yield DatasetError(
-                "model.norm.groups", f"got {norm.groups}, which does not divide {uneven}, the channels; give a divisor"
-            )
+    if norm.kind == "group" and norm.on_input and shape[-1] % norm.groups:
+        yield DatasetError(
+            "model.norm.groups",
+            f"got {norm.groups}, which does not divide {shape[-1]}, the channels of {name}; give a divisor",
+        )
 
 
 def _misfits_of_size(config: RunConfig, train: int) -> Iterator[DatasetError]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.configuration.yaml_source import MOST_VALUES, ConfigError, Source, parse_value, read_yaml
+from experiments.configuration.yaml_source import BLANK, MOST_VALUES, ConfigError, Source, parse_value, read_yaml, shown
 
 
 def write(folder: Path, text: str | bytes, name: str = "x.yaml") -> Path:
@@ -45,7 +45,16 @@ def test_a_field_that_is_not_there_has_the_place_of_what_is_around_it(tmp_path: 
         ("# only a comment\n", "x.yaml:1: an experiment is a mapping of fields, found an empty file"),
         ("- a\n", "x.yaml:1: an experiment is a mapping of fields, found a list"),
         ("hello", "x.yaml:1: an experiment is a mapping of fields, found the text 'hello'"),
-        ("a: 1\nb:\n\tc: 2\n", "x.yaml:3: not valid YAML: found character '\\t' that cannot start any token"),
+        (
+            "a: 1\nb:\n\tc: 2\n",
+            "x.yaml:3: not valid YAML: found character '\\t' that cannot start any token; "
+            "indent with spaces, as YAML takes no tabs",
+        ),
+        (
+            "title: a: b\n",
+            "x.yaml:1: not valid YAML: mapping values are not allowed here; quote a text with a colon in it, such as "
+            "title: 'a: b', and indent fields of one section alike",
+        ),
         ("a: [1\n", "x.yaml:2: not valid YAML: expected ',' or ']', but got '<stream end>'"),
         ("a: 1\n---\na: 2\n", "x.yaml:2: not valid YAML: but found another document"),
         (b"a: 1\nb: \x00\n", "x.yaml:2: not valid YAML: special characters are not allowed: #x0000"),
@@ -93,6 +102,24 @@ def test_aliases_that_multiply_are_cut_off(tmp_path: Path):
 def test_what_yaml_reads_is_kept_except_dates(tmp_path: Path):
     source = read(tmp_path, "a: 1e-3\nb: 1.0e-3\nc: no\nd: 2020-01-01\ne: '010'\nf: ~\ng: 0x1F\n")
     assert source.value == {"a": "1e-3", "b": 0.001, "c": False, "d": "2020-01-01", "e": "010", "f": None, "g": 31}
+
+
+def test_a_field_with_nothing_after_its_colon_is_no_null(tmp_path: Path):
+    source = read(tmp_path, "a:\nb: null\nc: ''\nd: {e: }\nf:\n  -\n")
+    assert source.value == {"a": BLANK, "b": None, "c": "", "d": {"e": BLANK}, "f": [BLANK]}
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a" * 98, repr("a" * 98)),
+        ("a" * 99, f"'{'a' * 99}… (101 characters)"),
+        (16**5000, "a number of thousands of digits"),
+    ],
+    ids=["100 characters", "101 characters", "a number"],
+)
+def test_a_long_value_is_cut_in_an_error(value: object, text: str):
+    assert shown(value) == text
 
 
 def test_names_of_fields_stay_text(tmp_path: Path):

@@ -176,8 +176,8 @@ def test_a_dry_run_is_quick_and_loads_no_tensorflow(tmp_path: Path):
     assert seconds < 4  # under 1 on an idle machine; others may run beside the tests
 
 
-@pytest.mark.parametrize("option", ["--help", "--schema"])
-def test_help_and_schema_load_no_tensorflow(option: str):
+@pytest.mark.parametrize("option", ["--help", "--schema", "--reference"])
+def test_help_schema_and_reference_load_no_tensorflow(option: str):
     done = command(option, python=("-X", "importtime"))
     assert done.returncode == 0
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
@@ -186,6 +186,8 @@ def test_help_and_schema_load_no_tensorflow(option: str):
     if option == "--help":
         for name in ("--set", "--out", "--workers", "--dry-run", "--schema", "--fail-fast"):
             assert name in done.stdout
+    elif option == "--reference":
+        assert done.stdout.startswith("# Configuration\n")
     else:
         assert json.loads(done.stdout)["title"] == "ExperimentConfig"
 

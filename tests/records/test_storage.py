@@ -95,6 +95,18 @@ def test_nearly_equal_values_are_different_runs():
     assert len({storage.run_name(run_of({"x": float(value)})) for value in values}) == 4
 
 
+def test_a_long_grid_value_ends_in_a_digest(tmp_path: Path):
+    first, second = (run_of({"model.layers": (100,) * 79 + (last,)}) for last in (100, 101))
+    names = [storage.run_name(run).split("/")[1] for run in (first, second)]
+    assert [len(name) for name in names] == [len("layers=") + 80] * 2
+    assert names[0].startswith("layers=100x100x100x")
+    assert names[0] != names[1]
+    assert storage.run_name(run_of({"model.layers": (100,) * 20})) == f"a/layers={'x'.join(['100'] * 20)}/seed=0"
+    storage.write_run(tmp_path, first, record_of(first))
+    assert storage.is_done(tmp_path, first)
+    assert not storage.is_done(tmp_path, second)
+
+
 def test_only_the_same_settings_are_done(tmp_path: Path):
     run = written(tmp_path)
     assert storage.is_done(tmp_path, run)

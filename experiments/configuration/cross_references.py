@@ -1,0 +1,156 @@
+"""Do the parts of an experiment file fit each other? Arms, the grid's axes, seeds and the claim."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from experiments.configuration.claim import TIMED_MEASURES, MeasureName, PartConfig
+from experiments.configuration.experiment import (
+    LEARNING_RATE,
+    MOST_RUNS,
+    WHY_NO_MORE,
+    ExperimentConfig,
+    TuningConfig,
+)
+from experiments.configuration.faults import Fault
+from experiments.configuration.hints import field_at, not_among
+from experiments.configuration.run import RunConfig
+from experiments.configuration.yaml_source import Key
+
+MOST_NAME_BYTES = 255  # of a folder, on every usual file system
+_NO_FOLDER = re.compile(r'[/\\=<>:"|?*\x00-\x1f]|^[. ]|[. ]$|^$')
+_REFUSED = '/ \\ = < > : " | ? *'
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
+_FILES = re.compile(r".*\.(parquet|svg)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
+_NO_METRIC: tuple[MeasureName, ...] = ("seconds_per_step", "drift", "gradient_ratio", "gap_at_training_loss")
+OVERVIEW = "summary"  # beside the arms' folders, see `reporting.overview`
+
+
+def reference_faults(config: ExperimentConfig, run: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong between the parts of a file. run: the fields that its section `run` sets."""
+    settings: list[Key] = [("run", field) for field in run]
+    settings += [("arms", arm, field) for arm, changes in config.arms.items() for field in changes]
+    settings += [("grid", axis) for axis in config.grid]
+    for key in settings:
+        if key[-1] == "seed":
+            yield key, "runs take their seeds from the field seeds at the top, such as seeds: 20; leave this out"
+        if key[0] == "arms" and key[-1] in config.grid:
+            yield key, "the grid sets this too; keep one"
+    yield from _names(config)
+    for axis, values in config.grid.items():
+        if not values:
+            yield ("grid", axis), "give at least one value"
+    yield from _given_twice(("seeds",), config.seeds)
+    if config.tuning:
+        yield from _tuning(config, config.tuning)
+    cells = cell_count(config.arms, config.grid)
+    runs = cells * (len(config.seeds) + (len(config.tuning.seeds) if config.tuning else 0))
+    if runs > MOST_RUNS >= cells:
+        yield ("seeds",), f"must come to at most {MOST_RUNS:,} runs, got {runs:,}: {WHY_NO_MORE}"
+    yield from _claim(config)
+
+
+def cell_count(arms: Mapping[str, Any], grid: Mapping[str, Any]) -> int:
+    """Return how many cells arms and grid come to; what is no list of values counts as one."""
+    return len(arms) * math.prod(len(values) if isinstance(values, (list, tuple)) else 1 for values in grid.values())
+
+
+def _names(config: ExperimentConfig) -> Iterator[Fault]:
+    """What cannot be the name of an arm's folder, here or where the results are copied to."""
+    first: dict[str, str] = {}
+    for name in config.arms:
+        key, alike = ("arms", name), unicodedata.normalize("NFC", name).casefold()
+        if _NO_FOLDER.search(name):
+            yield key, f"{name!r} cannot be the name of a folder; leave out {_REFUSED}, and a dot or space at the ends"
+        elif _RESERVED.fullmatch(name):
+            yield key, f"{name!r} is the name of a device on Windows, which can be no folder; choose another name"
+        elif alike == OVERVIEW:
+            yield key, f"{name!r} is the folder of the whole experiment's summary; choose another name"
+        elif _FILES.fullmatch(name):
+            yield key, f"{name!r} is like a file of results beside the arms' folders; choose another name"
+        elif (size := len(name.encode())) > MOST_NAME_BYTES:
+            yield key, f"must be at most {MOST_NAME_BYTES} bytes long, as the name of a folder, got {size}"
+        elif alike in first:
+            yield key, f"{name!r} and {first[alike]!r} are one folder where case does not count; choose another name"
+        first.setdefault(alike, name)
+
+
+def _given_twice(key: Key, values: tuple[Any, ...]) -> Iterator[Fault]:
+    if len(set(values)) == len(values):
+        return
+    for value in dict.fromkeys(v for v in values if values.count(v) > 1):
+        yield key, f"{value} is given twice; keep one"
+
+
+def _among(key: Key, value: str, known: Mapping[str, Any], what: str) -> Iterator[Fault]:
+    if value not in known:
+        yield key, f"{not_among(value, known)} ({what})"
+
+
+def _axis(key: Key, value: str, grid: Mapping[str, Any]) -> Iterator[Fault]:
+    """A reference to an axis; none to one that is misnamed in the grid itself, which is a fault there."""
+    leaf = value.rpartition(".")[2]
+    misnamed = [axis for axis in grid if axis.rpartition(".")[2] == leaf and not field_at(RunConfig, _parts(axis))]
+    if not grid:
+        yield key, f"{value!r} is no axis of grid, which has none; add it there"
+    elif not (misnamed and field_at(RunConfig, _parts(value))):
+        yield from _among(key, value, grid, "an axis of grid")
+
+
+def _parts(dotted: str) -> Key:
+    return tuple(dotted.split("."))
+
+
+def _tuning(config: ExperimentConfig, tuning: TuningConfig) -> Iterator[Fault]:
+    for fault in _axis(("tuning", "over"), tuning.over, config.grid):
+        if "over" in tuning.model_fields_set:
+            yield fault
+        else:
+            yield ("tuning",), f"picks each arm's best {LEARNING_RATE}, which is no axis of grid; add it, or set over"
+    for axis in tuning.per:
+        yield from _axis(("tuning", "per"), axis, config.grid)
+    yield from _given_twice(("tuning", "seeds"), tuning.seeds)
+    if shared := set(tuning.seeds) & set(config.seeds):
+        yield ("tuning", "seeds"), f"{sorted(shared)} are evaluation seeds too; a seed is for tuning or for evaluation"
+
+
+def _claim(config: ExperimentConfig) -> Iterator[Fault]:
+    for i, part in enumerate(config.claim.parts if config.claim else ()):
+        key: Key = ("claim", "parts", i)
+        for role in ("baseline", "treatment"):
+            arms = getattr(part, role)
+            for arm in [arms] if isinstance(arms, str) else arms or ():
+                yield from _among((*key, role), arm, config.arms, "an arm")
+        if part.axis:
+            yield from _axis((*key, "axis"), part.axis, config.grid)
+        if part.rate != "tuned" and config.tuning and config.tuning.evaluate == "best":
+            yield (*key, "rate"), f"{part.rate} compares at other rates than the tuned; set tuning.evaluate: all"
+        if part.effect != "level" and part.baseline is None:
+            yield key, f"a {part.effect} needs a baseline arm"
+        if part.measure in TIMED_MEASURES:
+            if not all(changes.get("timed", config.run.timed) for changes in config.arms.values()):
+                yield key, f"{part.measure} compares runs that were trained alone; set run.timed: true"
+            if part.rate == "smallest_progressing":
+                yield (
+                    (*key, "rate"),
+                    "smallest_progressing is found on tuning runs, which are not timed; measure steps",
+                )
+        yield from ((key, text) for text in _without_effect(part))
+
+
+def _without_effect(part: PartConfig) -> Iterator[str]:
+    """What a part sets and its measure, `per_seed` or effect makes nothing of."""
+    for name, decided_by, is_used in (
+        ("metric", "measure", part.measure not in _NO_METRIC),
+        ("step", "measure", part.measure in ("value_at_step", "gradient_ratio")),
+        ("target", "measure", part.measure in ("steps_to_target", "seconds_to_target", "gap_at_training_loss")),
+        ("axis", "per_seed", part.per_seed not in ("value", "median")),
+        ("tolerance", "per_seed", part.per_seed in ("largest_stable_rate", "share_reaching")),
+        ("over", "effect", part.effect in ("ratio", "difference")),
+    ):
+        if not is_used and getattr(part, name) != PartConfig.model_fields[name].default:
+            yield f"{name} has no effect with {decided_by}: {getattr(part, decided_by)}; leave it out"

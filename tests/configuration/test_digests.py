@@ -1,0 +1,106 @@
+import json
+import typing
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from experiments.configuration.run import RunConfig
+
+
+def changed(value: Any, annotation: Any) -> list[Any]:
+    """Other values that a field may take."""
+    if value == ():
+        return [("gradients",)]
+    options = [a for a in typing.get_args(annotation) if typing.get_origin(a) is typing.Literal]
+    if typing.get_origin(annotation) is typing.Literal or options:
+        booleans = (False, True) if bool in typing.get_args(annotation) else ()
+        return [v for v in (*typing.get_args(options[0] if options else annotation), *booleans) if v != value]
+    match value:
+        case bool():
+            return [not value]
+        case int():
+            return [value * 2 or 50]
+        case float():
+            return [value / 2 + 0.01]
+        case str():
+            return ["wine"]
+        case None:
+            return [50]
+        case tuple():
+            return [(*value, 7)]
+    raise AssertionError(f"no other value known for {value!r}")
+
+
+def single_changes(config: BaseModel, prefix: str = "") -> list[tuple[str, Any]]:
+    changes = []
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            changes += single_changes(value, f"{prefix}{name}.")
+        else:
+            changes += [(f"{prefix}{name}", other) for other in changed(value, field.annotation)]
+    return changes
+
+
+def with_change(config: RunConfig, dotted: str, value: Any) -> RunConfig:
+    values = config.model_dump()
+    target = values
+    *path, last = dotted.split(".")
+    for part in path:
+        target = target[part]
+    target[last] = value
+    return RunConfig.model_validate(values)
+
+
+# Renormalization and virtual batches need kind: custom; Adam and SGD take all of the optimizer's fields.
+CUSTOM = RunConfig.model_validate({"model": {"norm": {"kind": "custom"}}})
+CHANGES = single_changes(CUSTOM)
+
+
+def test_every_setting_in_the_digest_is_changed_below():
+    def leaves(values: dict[str, Any], prefix: str = "") -> set[str]:
+        nested = [leaves(v, f"{prefix}{k}.") if isinstance(v, dict) else {prefix + k} for k, v in values.items()]
+        return set().union(*nested)
+
+    assert {dotted for dotted, _ in CHANGES} == leaves(CUSTOM.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(("dotted", "value"), CHANGES, ids=lambda v: str(v))
+def test_the_digest_changes_with_every_single_field(dotted: str, value: Any):
+    assert with_change(CUSTOM, dotted, value).digest() != CUSTOM.digest()
+
+
+def test_the_digest_is_equal_for_equal_settings_however_they_are_written():
+    spelled = {"steps": "1e3", "optimizer": {"learning_rate": "1e-1"}, "model": {"norm": {"kind": "custom"}}}
+    assert RunConfig.model_validate(spelled).digest() == CUSTOM.digest()
+    assert RunConfig.model_validate(json.loads(CUSTOM.model_dump_json())).digest() == CUSTOM.digest()
+
+
+VALUES_TO_A_PROGRAM = {
+    "seed",
+    "steps",
+    "dataset.standardize",
+    "dataset.train_examples",
+    "model.initialization",
+    "model.init_scale",
+    "optimizer.learning_rate",
+}
+
+
+@pytest.mark.parametrize(("dotted", "value"), CHANGES, ids=lambda v: str(v))
+def test_runs_share_a_program_where_they_differ_in_values_only(dotted: str, value: Any):
+    shared = with_change(CUSTOM, dotted, value).program_key() == CUSTOM.program_key()
+    assert shared == (dotted in VALUES_TO_A_PROGRAM)
+
+
+def test_runs_of_no_steps_have_a_program_of_their_own():
+    keys = [with_change(CUSTOM, "steps", steps).program_key() for steps in (0, 50, 100)]
+    assert keys[0] != keys[1] == keys[2]
+
+
+def test_a_configuration_cannot_be_changed_and_takes_no_unknown_field():
+    with pytest.raises(ValidationError, match="frozen"):
+        CUSTOM.steps = 5  # type: ignore[misc]
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        RunConfig.model_validate({"step": 5})
