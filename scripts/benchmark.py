@@ -11,6 +11,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from experiments.training.surroundings import unconfigure
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 CORES = os.cpu_count() or 1
 Json = Annotated[bool, typer.Option("--json", help="print the figures as JSON")]
@@ -114,4 +116,5 @@ def sweep(
 
 
 if __name__ == "__main__":
+    unconfigure()
     app()

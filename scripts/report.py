@@ -11,6 +11,7 @@ from rich.console import Console
 
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
+from experiments.training.surroundings import unconfigure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -49,4 +50,5 @@ def report(
 
 
 if __name__ == "__main__":
+    unconfigure()
     app()

@@ -13,6 +13,7 @@ from rich.console import Console
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
+from experiments.training.surroundings import unconfigure
 
 INTERRUPTED = 130
 PROJECT = Path(__file__).resolve().parent.parent
@@ -115,4 +116,5 @@ def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: 
 
 
 if __name__ == "__main__":
+    unconfigure()
     app()

@@ -16,6 +16,7 @@ from rich.console import Console
 from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
+from experiments.training.surroundings import unconfigure
 
 INTERRUPTED = 130
 
@@ -140,4 +141,5 @@ def _tensorboard() -> str:
 
 
 if __name__ == "__main__":
+    unconfigure()
     app()

@@ -86,6 +86,9 @@ def _in_child(*arguments: str) -> list[float]:
 
 def _fit_runs(tuned: bool, sample: int) -> list[float]:
     """Train `sample` runs as one would by hand: build, compile, fit. Return the seconds of each."""
+    from experiments.training.surroundings import start_tensorflow
+
+    start_tensorflow(threads=None)  # as many as `fit` has by itself
     import keras
     import tensorflow as tf
 
