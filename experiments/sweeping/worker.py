@@ -15,7 +15,7 @@ import numpy as np
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
-from experiments.training.surroundings import StartError, ThreadsFixedError, start_tensorflow
+from experiments.training.surroundings import StartError, ThreadsFixedError, start_tensorflow, surroundings
 
 if TYPE_CHECKING:
     from experiments.training.program import Program
@@ -57,6 +57,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
             error,
             Curve(np.array(list(seconds), np.int64), np.array(list(seconds.values()))),
             provenance
+            | surroundings()  # of this very process, which may run on another machine
             | {
                 "threads": threads,
                 "started": started,

@@ -1,6 +1,7 @@
 """In which surroundings does TensorFlow start, and what of them could reach a result?
 
-What Keras and Matplotlib would read from the user's home and environment is kept from them.
+What libraries would read from the user's home and environment is kept from them or, where it is the user's to decide,
+recorded with every run: docs/decisions/0007-surroundings.md.
 """
 
 from __future__ import annotations
@@ -9,8 +10,11 @@ import contextlib
 import functools
 import gc
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
+
+from experiments.records.provenance import processor
 
 # An empty file for a home leaves Keras without a file to read or write, and Matplotlib with one that says nothing.
 UNCONFIGURED = {
@@ -19,6 +23,12 @@ UNCONFIGURED = {
     "MATPLOTLIBRC": os.devnull,
     "MPLBACKEND": "agg",  # a notebook's is inherited by its commands, and unknown in their virtual environment
 }
+# What can change the last bits of a number, or more. Not all of TF_: Terraform keeps its passwords there.
+TELLING = re.compile(
+    r"(TF_(CONV|CUBLAS|CUDNN|DETERMINISTIC|DISABLE|ENABLE|FUNCTION|JIT|MKL|ONEDNN|USE|XLA)|XLA_|ONEDNN_|DNNL_|MKL_|"
+    r"OPENBLAS_|NPY_|CUDA_|NVIDIA_TF32_|GLIBC_TUNABLES$|LD_PRELOAD$).*"
+)
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
 class StartError(Exception):
@@ -47,9 +57,12 @@ def _configures(name: str) -> bool:
 def start_tensorflow(threads: int | None) -> None:
     """Fix the number of threads, if any, and start TensorFlow and Keras, unconfigured and silent about absent GPUs.
 
+    oneDNN is on unless the user has decided: by itself, TensorFlow turns it on for some processors only.
+
     Raises StartError in a process in which TensorFlow has started with another number, or Keras on another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault(ONEDNN, "1")
     with _quiet_stderr():
         with _unconfigured():
             import keras
@@ -79,6 +92,27 @@ def _fix_threads(tf: Any, threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         raise ThreadsFixedError(f"TensorFlow has started with another number of threads than {threads}") from None
+
+
+def onednn_is_on() -> bool:
+    """Whether TensorFlow computes with oneDNN in this process, as TensorFlow itself says."""
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def surroundings() -> dict[str, Any]:
+    """Return what of this process belongs to a result's provenance: processor, oneDNN, telling variables that are set.
+
+    Left out are the variables that say no more than `threads` and `onednn` do.
+    """
+    told = {name: value for name, value in sorted(os.environ.items()) if TELLING.fullmatch(name)}
+    said = {name for name in told if name.endswith("_NUM_THREADS") or name == ONEDNN}
+    return {
+        "processor": processor(),
+        "onednn": onednn_is_on(),
+        "environment": {name: value for name, value in told.items() if name not in said},
+    }
 
 
 @contextlib.contextmanager

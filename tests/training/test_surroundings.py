@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +18,12 @@ from experiments.training.surroundings import StartError, start_tensorflow, unco
 ROOT = Path(__file__).parent.parent.parent
 STATE = """
 import json, os, keras
+from experiments.training.surroundings import onednn_is_on
 config = keras.config
 print(json.dumps({
     "backend": config.backend(), "floatx": config.floatx(), "epsilon": config.epsilon(), "layout":
     config.image_data_format(), "policy": config.dtype_policy().name, "epochs": config.max_epochs(),
-    "steps": config.max_steps_per_epoch(), "environment": dict(os.environ)}))
+    "steps": config.max_steps_per_epoch(), "onednn": onednn_is_on(), "environment": dict(os.environ)}))
 """
 START = "from experiments.training.surroundings import start_tensorflow; start_tensorflow(1)"
 DEFAULTS = {
@@ -70,18 +72,22 @@ def test_keras_starts_as_if_nobody_had_configured_it_and_the_user_keeps_their_se
         "MATPLOTLIBRC": str(tmp_path / "broken"),
         "MPLBACKEND": NO_BACKEND,
     }
-    state = state_after(START, tmp_path, **configured)
+    state = state_after(START, tmp_path, **configured, TF_ENABLE_ONEDNN_OPTS="0")
     environment = state["environment"]
     assert DEFAULTS.items() <= state.items()
     assert isinstance(environment, dict)
     assert configured.items() <= environment.items()
+    assert state["onednn"] is False  # the user has decided
 
 
-def test_a_keras_that_somebody_else_has_started_is_set_right(tmp_path: Path):
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="TensorFlow has oneDNN on other processors only at times")
+def test_a_keras_that_somebody_else_has_started_is_set_right_and_onednn_is_on_unless_decided(tmp_path: Path):
     write_keras_configuration(tmp_path)
     before = "import keras; assert keras.config.image_data_format() == 'channels_first'\n"
     state = state_after(before + START, tmp_path, KERAS_MAX_EPOCHS="1", KERAS_MAX_STEPS_PER_EPOCH="1")
     assert state.items() >= DEFAULTS.items()
+    # oneDNN's switch is read when TensorFlow first computes, not when it is loaded.
+    assert state["onednn"] is True
 
 
 def test_a_keras_on_another_backend_is_refused(monkeypatch: pytest.MonkeyPatch):
@@ -101,6 +107,31 @@ def test_what_stands_in_the_way_is_taken_out_and_handed_back(monkeypatch: pytest
     monkeypatch.setattr(os, "environ", dict(mine))
     assert unconfigure() == {"KERAS_MAX_EPOCHS": "3", "MPLBACKEND": NO_BACKEND}
     assert os.environ == surroundings.UNCONFIGURED | {"XLA_FLAGS": "--xla_dump_to=there"}
+
+
+def test_variables_that_can_change_a_number_are_recorded_and_secrets_are_not(monkeypatch: pytest.MonkeyPatch):
+    telling = {
+        "CUDA_VISIBLE_DEVICES": "0",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA",
+        "NPY_DISABLE_CPU_FEATURES": "AVX2",
+        "ONEDNN_MAX_CPU_ISA": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell",
+        "TF_XLA_FLAGS": "--tf_xla_auto_jit=2",
+        "XLA_FLAGS": "--xla_cpu_enable_fast_math=true",
+    }
+    silent = {
+        "MKL_NUM_THREADS": "1",  # stands as `threads`
+        "OPENBLAS_NUM_THREADS": "1",
+        "TF_ENABLE_ONEDNN_OPTS": "1",  # stands as `onednn`
+        "TF_VAR_password": "secret",
+        "TF_TOKEN_app_terraform_io": "secret",
+        "MY_XLA_FLAGS": "mine",
+    }
+    monkeypatch.setattr(os, "environ", silent | telling)
+    found = surroundings.surroundings()
+    assert found["environment"] == telling
+    assert found["onednn"] is surroundings.onednn_is_on()
+    assert found["processor"]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.name)
