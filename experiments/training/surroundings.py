@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from experiments.records.provenance import processor
 
 # An empty file for a home leaves Keras without a file to read or write, and Matplotlib with one that says nothing.
@@ -92,6 +94,8 @@ def _fix_threads(tf: Any, threads: int) -> None:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     except RuntimeError:
         raise ThreadsFixedError(f"TensorFlow has started with another number of threads than {threads}") from None
+    # NumPy's linear algebra, too: the last bits of a large orthogonal matrix depend on its threads.
+    threadpool_limits(threads, user_api="blas")
 
 
 def onednn_is_on() -> bool:

@@ -17,13 +17,15 @@ from experiments.training.surroundings import StartError, start_tensorflow, unco
 
 ROOT = Path(__file__).parent.parent.parent
 STATE = """
-import json, os, keras
+import json, os, keras, threadpoolctl
 from experiments.training.surroundings import onednn_is_on
 config = keras.config
 print(json.dumps({
     "backend": config.backend(), "floatx": config.floatx(), "epsilon": config.epsilon(), "layout":
     config.image_data_format(), "policy": config.dtype_policy().name, "epochs": config.max_epochs(),
-    "steps": config.max_steps_per_epoch(), "onednn": onednn_is_on(), "environment": dict(os.environ)}))
+    "steps": config.max_steps_per_epoch(), "onednn": onednn_is_on(),
+    "blas": sorted({pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"}),
+    "environment": dict(os.environ)}))
 """
 START = "from experiments.training.surroundings import start_tensorflow; start_tensorflow(1)"
 DEFAULTS = {
@@ -71,6 +73,7 @@ def test_keras_starts_as_if_nobody_had_configured_it_and_the_user_keeps_their_se
         "KERAS_NNX_ENABLED": "true",
         "MATPLOTLIBRC": str(tmp_path / "broken"),
         "MPLBACKEND": NO_BACKEND,
+        "OPENBLAS_NUM_THREADS": "2",
     }
     state = state_after(START, tmp_path, **configured, TF_ENABLE_ONEDNN_OPTS="0")
     environment = state["environment"]
@@ -78,6 +81,7 @@ def test_keras_starts_as_if_nobody_had_configured_it_and_the_user_keeps_their_se
     assert isinstance(environment, dict)
     assert configured.items() <= environment.items()
     assert state["onednn"] is False  # the user has decided
+    assert state["blas"] == [1]
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="TensorFlow has oneDNN on other processors only at times")
