@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,6 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.training.surroundings import start_tensorflow, surroundings, unconfigure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

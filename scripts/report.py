@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.training.surroundings import unconfigure

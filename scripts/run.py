@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError

@@ -139,14 +139,15 @@ def test_variables_that_can_change_a_number_are_recorded_and_secrets_are_not(mon
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "scripts").glob("*.py")), ids=lambda path: path.name)
-def test_every_command_starts_unconfigured(path: Path):
+def test_every_command_starts_unconfigured_and_with_our_packages(path: Path, tmp_path: Path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/__init__.py").touch()
     code = (
         "import os, runpy, sys\n"
         f"sys.argv = [{str(path)!r}, '--help']\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "except SystemExit: print('\\n' + os.environ['MPLBACKEND'])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"MPLBACKEND": NO_BACKEND}
-    )
+    theirs = {"MPLBACKEND": NO_BACKEND, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | theirs)
     assert done.stdout.splitlines()[-1:] == ["agg"], done.stderr
