@@ -32,7 +32,7 @@ from experiments.reporting.report import (
 )
 from experiments.sweeping.workforce import spread
 
-ABOUT = ("packages", "python", "processor", "system", "threads")
+ABOUT = ("packages", "python", "processor", "system", "threads", "onednn", "environment")
 HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview
 AA_CLAIM, AA_ARM, AA_MEASURE, AA_SEED = "accuracy_improves", "mlp_custom_bn", "final_test_accuracy", 0
 
@@ -247,7 +247,7 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
     """
     runs = 0
     seconds: dict[str, float] = {}
-    about: dict[str, Any] = {}
+    about: dict[str, list[Any]] = {}
     commits = set()
     for study in studies:
         for place in study.places() if study.folder.is_dir() else ():
@@ -256,10 +256,13 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
                 runs += 1
                 seconds[place.run.config.digest()] = record.get("wall_seconds", 0.0)
                 commits.add(f"{record.get('git_commit') or 'unknown'}{' (changed)' if record.get('git_dirty') else ''}")
-                about = record
+                for name in ABOUT:
+                    found = about.setdefault(name, [])
+                    if record.get(name) not in (None, *found):
+                        found.append(record[name])
     if not runs:
         return {}
-    kept = {name: about[name] for name in ABOUT if name in about}
+    kept = {name: found[0] if len(found) == 1 else found for name, found in about.items() if found not in ([], [{}])}
     spent = {"trainings": len(seconds), "training_seconds": round(sum(seconds.values()))}
     return {"runs": runs, **spent, "git_commits": ", ".join(sorted(commits)), **kept}
 
@@ -287,5 +290,7 @@ def _current(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {version}" for name, version in value.items())
+        return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
+    if isinstance(value, list):
+        return "; ".join(map(_words, value))
     return str(value)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Annotated
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich import box
 from rich.table import Table
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.reporting import terminal
+from experiments.training.surroundings import start_tensorflow, surroundings, unconfigure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 CORES = os.cpu_count() or 1
@@ -24,8 +29,6 @@ def layer(
     as_json: Json = False,
 ) -> None:
     """Time our batch normalization beside the stock layer, the bare fused kernel and the memory's streaming floor."""
-    from experiments.training.surroundings import start_tensorflow
-
     start_tensorflow(threads)
     from experiments.benchmarks import layer as layer_benchmark
 
@@ -34,9 +37,10 @@ def layer(
     memory = {str(shape): layer_benchmark.measure_peak_memory(shape, threads) for shape in layer_benchmark.LARGE_SHAPES}
     if as_json:
         figures = {"microseconds_per_step": [row.figures() for row in rows], "cnn_milliseconds_per_step": cnn}
-        print(json.dumps(figures | {"peak_mebibytes": memory, "threads": threads}, indent=2))
+        print(json.dumps(figures | {"peak_mebibytes": memory} | _about(threads), indent=2))
         return
     console = terminal.open_console()
+    console.print(_header(_about(threads)))
     title = f"Microseconds of a step, {threads} thread{'s' * (threads > 1)}"
     columns = ("shape", "mode", "phase", "ours", "stock", "kernel", "floor", "stock\n/ours", "ours\n/kernel")
     table = Table(*columns, title=title, box=box.SIMPLE, padding=0, pad_edge=False)
@@ -62,8 +66,6 @@ def step(
     as_json: Json = False,
 ) -> None:
     """Time a training step by kind of network: with XLA, without, under `model.fit` and in a loop by hand."""
-    from experiments.training.surroundings import start_tensorflow
-
     start_tensorflow(threads)
     from experiments.benchmarks import step as step_benchmark
 
@@ -73,9 +75,10 @@ def step(
             figures[case.name] = step_benchmark.measure_case(case, rounds)
     extras = step_benchmark.measure_extras(rounds) if only in "probes" else {}
     if as_json:
-        print(json.dumps({"milliseconds_per_step": figures, "seconds_per_run": extras}, indent=2))
+        print(json.dumps({"milliseconds_per_step": figures, "seconds_per_run": extras} | _about(threads), indent=2))
         return
     console = terminal.open_console()
+    console.print(_header(_about(threads)))
     for name, milliseconds in figures.items():
         table = Table("contestant", "ms a step", "× ours with XLA", title=name)
         for contestant, value in milliseconds.items():
@@ -106,6 +109,7 @@ def sweep(
         ratios = [f"{cost[state] / ours[state]:.1f}" for state in ("whole", "steady")]
         table.add_row(name + note, f"{cost['whole']:.1f}", ratios[0], f"{cost['steady']:.1f}", ratios[1])
     console = terminal.open_console()
+    console.print(_header(found["surroundings"]))
     console.print(table)
     for part, seconds in found["parts of ours"].items():
         console.print(f"  {part}: {seconds:.1f} s")
@@ -114,5 +118,17 @@ def sweep(
     console.print(f"The bare matrix products take {products:.1f} s; our steady state takes {ratio:.2f} times that.")
 
 
+def _about(threads: int) -> dict[str, Any]:
+    return {"threads": threads} | surroundings()
+
+
+def _header(about: Mapping[str, Any]) -> str:
+    """Say on one line on what was measured."""
+    variables = "".join(f", {name}={value}" for name, value in about["environment"].items())
+    threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
+    return f"{about['processor']}, {threads}, oneDNN {'on' if about['onednn'] else 'off'}{variables}"
+
+
 if __name__ == "__main__":
+    unconfigure()
     terminal.run(app)

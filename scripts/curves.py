@@ -7,8 +7,10 @@ GPUs, and has no need of it for anything shown here.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `experiments` on PYTHONPATH
 from experiments.reporting import terminal
 
 WITHOUT_TENSORFLOW = "tensorboard.compat.notf"  # the module by which TensorBoard is told, in its own builds

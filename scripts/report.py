@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 from experiments.reporting.commands import PROJECT
+from experiments.training.surroundings import unconfigure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 errors = terminal.open_console(stderr=True)
@@ -55,4 +58,5 @@ def report(
 
 
 if __name__ == "__main__":
+    unconfigure()
     terminal.run(app)

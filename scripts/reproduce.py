@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,11 +11,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 from experiments.reporting.commands import PROJECT
+from experiments.training.surroundings import unconfigure
 
 INTERRUPTED = 130
 PUBLISHED = PROJECT / "docs" / "results"
@@ -128,4 +131,5 @@ def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: 
 
 
 if __name__ == "__main__":
+    unconfigure()
     terminal.run(app)

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.configuration.experiment import Experiment, json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.reference import reference
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
+from experiments.training.surroundings import unconfigure
 
 if TYPE_CHECKING:
     from experiments.sweeping.sweep import SweepOptions
@@ -156,4 +158,5 @@ def _train(experiments: list[Experiment], out: Path, options: SweepOptions) -> b
 
 
 if __name__ == "__main__":
+    unconfigure()
     terminal.run(app)

@@ -1,5 +1,8 @@
-"""Keeps what TensorFlow says of absent GPUs out of the tests' output; set before anything imports it."""
+"""Keeps the user's settings out of the tests, and what TensorFlow says of absent GPUs; before anything imports it."""
 
 import os
 
+from experiments.training.surroundings import unconfigure
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+unconfigure()

@@ -221,3 +221,26 @@ def test_a_training_that_claims_share_is_counted_once(tmp_path: Path) -> None:
             storage.write_run(place.experiment, place.run, Record(place.run.config, "finished", {}, provenance=about))
     found = reproduction.gather_provenance(studies)
     assert found == {"runs": 5, "trainings": 3, "training_seconds": 33, "git_commits": "abc", "threads": 1}
+
+
+def test_runs_made_on_different_machines_name_them_all(tmp_path: Path) -> None:
+    (tmp_path / "few.yaml").write_text("title: t\narms: {bn: {}}\nseeds: 3\n")
+    study = Study(load_experiment(tmp_path / "few.yaml"), tmp_path / "few")
+    xla = {"XLA_FLAGS": "--xla_cpu_enable_fast_math=true"}
+    made = [
+        {"processor": "A", "onednn": True, "environment": {}},
+        {"processor": "B", "onednn": False, "environment": xla},
+        {"processor": "A", "threads": 1},  # as before these things were recorded
+    ]
+    for place, about in zip(study.evaluation(), made, strict=True):
+        storage.write_run(place.experiment, place.run, Record(place.run.config, "finished", {}, provenance=about))
+    found = reproduction.gather_provenance([study])
+    assert {name: found[name] for name in ("processor", "onednn", "environment", "threads")} == {
+        "processor": ["A", "B"],
+        "onednn": [True, False],
+        "environment": [{}, xla],
+        "threads": 1,
+    }
+    page = reproduction.results_page("mnist", [], found)
+    assert "* processor: A; B\n" in page
+    assert "* environment: none; XLA_FLAGS --xla_cpu_enable_fast_math=true\n" in page

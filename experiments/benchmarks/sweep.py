@@ -41,8 +41,8 @@ class Cost:
     measured_runs: int
 
 
-def measure_ours(workers: int) -> tuple[Cost, dict[str, float]]:
-    """Run the sweep with `scripts/run.py`; return its cost, and where a worker's seconds went."""
+def measure_ours(workers: int) -> tuple[Cost, dict[str, float], dict[str, Any]]:
+    """Run the sweep with `scripts/run.py`; return its cost, where a worker's seconds went, and its surroundings."""
     with tempfile.TemporaryDirectory() as folder:
         config, out = Path(folder) / "timed.yaml", Path(folder) / "runs"
         config.write_text(EXPERIMENT, encoding="utf-8")
@@ -60,7 +60,8 @@ def measure_ours(workers: int) -> tuple[Cost, dict[str, float]]:
         "compiling": compiling,
         "starting, writing, tables, the rest": whole - of_runs - compiling,
     }
-    return Cost(whole, of_runs, RUNS), parts
+    about = {name: records[0]["provenance"][name] for name in ("threads", "processor", "onednn", "environment")}
+    return Cost(whole, of_runs, RUNS), parts, about
 
 
 def measure_fit(tuned: bool, sample: int) -> Cost:
@@ -86,6 +87,9 @@ def _in_child(*arguments: str) -> list[float]:
 
 def _fit_runs(tuned: bool, sample: int) -> list[float]:
     """Train `sample` runs as one would by hand: build, compile, fit. Return the seconds of each."""
+    from experiments.training.surroundings import start_tensorflow
+
+    start_tensorflow(threads=None)  # as many as `fit` has by itself
     import keras
     import tensorflow as tf
 
@@ -165,7 +169,7 @@ def _product_seconds() -> float:
 
 def figures(workers: int, sample: int) -> dict[str, Any]:
     """Return all costs, ready to be printed."""
-    ours, parts = measure_ours(workers)
+    ours, parts, about = measure_ours(workers)
     return {
         "plain fit": asdict(measure_fit(tuned=False, sample=sample)),
         "tuned fit": asdict(measure_fit(tuned=True, sample=sample)),
@@ -173,6 +177,7 @@ def figures(workers: int, sample: int) -> dict[str, Any]:
         "parts of ours": parts,
         "matrix products": measure_products(workers),
         "workers": workers,
+        "surroundings": about,
     }
 
 

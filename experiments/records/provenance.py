@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn")
+INSTRUCTIONS = ("avx2", "fma", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")  # by which kernels are chosen
 
 
 def machine_provenance() -> dict[str, Any]:
@@ -19,7 +20,7 @@ def machine_provenance() -> dict[str, Any]:
         "git_dirty": bool(_git("status", "--porcelain", "--untracked-files=no")) if commit else None,
         "packages": {name: metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
-        "processor": _processor(),
+        "processor": processor(),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -33,9 +34,18 @@ def _git(*arguments: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of this machine's processor and, since a cloud often hides it, which `INSTRUCTIONS` it has."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return _processor(Path("/proc/cpuinfo").read_text())
     except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+        return platform.processor() or platform.machine()
+
+
+def _processor(cpuinfo: str) -> str:
+    about: dict[str, str] = {}
+    for name, _, value in (line.partition(":") for line in cpuinfo.splitlines()):
+        about.setdefault(name.strip(), value.strip())  # of the first core
+    name = about.get("model name") or platform.machine()
+    has = [instruction for instruction in INSTRUCTIONS if instruction in about.get("flags", "").split()]
+    return f"{name} ({', '.join(has)})" if has else name

@@ -27,6 +27,7 @@ from experiments.reporting.wording import plain_number
 INK = "#1c2733"  # becomes the page's text colour in an inline figure
 WIDTH = 8.0  # inches; 800 px in a README
 STYLE: dict[Any, Any] = {  # Any: matplotlib types its parameter names one by one
+    **{name: value for name, value in mpl.rcParamsDefault.items() if name != "backend"},  # and no user's matplotlibrc
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.spines.top": False,

@@ -16,7 +16,7 @@ from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
 from experiments.training.dataset_facts import DatasetError, Facts
-from experiments.training.surroundings import ThreadsFixedError, start_tensorflow
+from experiments.training.surroundings import StartError, ThreadsFixedError, start_tensorflow, surroundings
 
 if TYPE_CHECKING:
     from experiments.training.program import Program
@@ -58,6 +58,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
             error,
             Curve(np.array(list(seconds), np.int64), np.array(list(seconds.values()))),
             provenance
+            | surroundings()  # of this very process, which may run on another machine
             | {
                 "threads": threads,
                 "started": started,
@@ -80,7 +81,7 @@ def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | Dataset
 
 
 def _start(threads: int) -> None:
-    """Start TensorFlow; raises SweepError in a process, such as a cluster's worker, that has other threads."""
+    """Start TensorFlow; raises SweepError in a process, such as a cluster's worker, that has started it otherwise."""
     try:
         start_tensorflow(threads)
     except ThreadsFixedError:
@@ -88,6 +89,8 @@ def _start(threads: int) -> None:
             f"a worker has trained with another number of threads than {threads} and cannot change it; "
             "give the same --threads as before, or restart the workers"
         ) from None
+    except StartError as error:
+        raise SweepError(f"a worker cannot train: {error}; restart the workers") from None
 
 
 def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:

@@ -1,4 +1,8 @@
-"""In which surroundings does TensorFlow start? Its threads, and what it may say on the screen."""
+"""In which surroundings does TensorFlow start, and what of them could reach a result?
+
+What libraries would read from the user's home and environment is kept from them or, where it is the user's to decide,
+recorded with every run: docs/decisions/0007-surroundings.md.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,125 @@ import contextlib
 import functools
 import gc
 import os
+import re
 from collections.abc import Iterator
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from experiments.records.provenance import processor
+
+# An empty file for a home leaves Keras without a file to read or write, and Matplotlib with one that says nothing.
+UNCONFIGURED = {
+    "KERAS_HOME": os.devnull,
+    "KERAS_BACKEND": "tensorflow",
+    "MATPLOTLIBRC": os.devnull,
+    "MPLBACKEND": "agg",  # a notebook's is inherited by its commands, and unknown in their virtual environment
+}
+# What can change the last bits of a number, or more. Not all of TF_: Terraform keeps its passwords there.
+TELLING = re.compile(
+    r"(TF_(CONV|CUBLAS|CUDNN|DETERMINISTIC|DISABLE|ENABLE|FUNCTION|JIT|MKL|ONEDNN|USE|XLA)|XLA_|ONEDNN_|DNNL_|MKL_|"
+    r"OPENBLAS_|NPY_|CUDA_|NVIDIA_TF32_|GLIBC_TUNABLES$|LD_PRELOAD$).*"
+)
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 
-class ThreadsFixedError(Exception):
-    """TensorFlow has started in this process with another number of threads, which cannot be changed."""
+class StartError(Exception):
+    """TensorFlow or Keras has started in this process otherwise than is needed, which cannot be changed."""
+
+
+class ThreadsFixedError(StartError):
+    """TensorFlow has started in this process with another number of threads."""
+
+
+def unconfigure() -> dict[str, str]:
+    """Have Keras and Matplotlib start, in this process and those it starts, as if nobody had configured them.
+
+    Return the environment variables that stood in the way.
+    """
+    configured = {name: os.environ.pop(name) for name in set(os.environ) if _configures(name)}
+    os.environ.update(UNCONFIGURED)
+    return configured
+
+
+def _configures(name: str) -> bool:
+    return name.startswith("KERAS_") or name in UNCONFIGURED
 
 
 @functools.cache
-def start_tensorflow(threads: int) -> None:
-    """Fix the number of threads and start TensorFlow, keeping what it says of absent GPUs off the screen.
+def start_tensorflow(threads: int | None) -> None:
+    """Fix the number of threads, if any, and start TensorFlow and Keras, unconfigured and silent about absent GPUs.
 
-    Raises ThreadsFixedError in a process in which TensorFlow has started with another number.
+    oneDNN is on unless the user has decided: by itself, TensorFlow turns it on for some processors only.
+
+    Raises StartError in a process in which TensorFlow has started with another number, or Keras on another backend.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault(ONEDNN, "1")
     with _quiet_stderr():
-        import tensorflow as tf
-
+        with _unconfigured():
+            import keras
+            import tensorflow as tf
+        if keras.config.backend() != "tensorflow":
+            raise StartError(f"Keras has started on {keras.config.backend()} instead of TensorFlow")
+        _set_defaults(keras)  # where something else has imported Keras before
         tf.get_logger().setLevel("ERROR")  # each program's evaluation is traced anew, as it must be
-        try:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
-        except RuntimeError:
-            raise ThreadsFixedError(f"TensorFlow has started with another number of threads than {threads}") from None
+        if threads is not None:
+            _fix_threads(tf, threads)
         tf.constant(0)
     gc.freeze()  # TensorFlow itself stays: to collect a program's graph, its million objects need not be looked at
+
+
+def _set_defaults(keras: Any) -> None:
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
+
+
+def _fix_threads(tf: Any, threads: int) -> None:
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    except RuntimeError:
+        raise ThreadsFixedError(f"TensorFlow has started with another number of threads than {threads}") from None
+    # NumPy's linear algebra, too: the last bits of a large orthogonal matrix depend on its threads.
+    threadpool_limits(threads, user_api="blas")
+
+
+def onednn_is_on() -> bool:
+    """Whether TensorFlow computes with oneDNN in this process, as TensorFlow itself says."""
+    from tensorflow.python.util import _pywrap_util_port
+
+    return bool(_pywrap_util_port.IsMklEnabled())
+
+
+def surroundings() -> dict[str, Any]:
+    """Return what of this process belongs to a result's provenance: processor, oneDNN, telling variables that are set.
+
+    Left out are the variables that say no more than `threads` and `onednn` do.
+    """
+    told = {name: value for name, value in sorted(os.environ.items()) if TELLING.fullmatch(name)}
+    said = {name for name in told if name.endswith("_NUM_THREADS") or name == ONEDNN}
+    return {
+        "processor": processor(),
+        "onednn": onednn_is_on(),
+        "environment": {name: value for name, value in told.items() if name not in said},
+    }
+
+
+@contextlib.contextmanager
+def _unconfigured() -> Iterator[None]:
+    """Unconfigure Keras and Matplotlib while they are imported, and leave other programs of the user their settings."""
+    configured = unconfigure()
+    try:
+        yield
+    finally:
+        for name in UNCONFIGURED:
+            del os.environ[name]
+        os.environ.update(configured)
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -18,9 +19,10 @@ TINY = Path(__file__).parent / "tiny.yaml"
 EVALUATED = ["no_bn", "custom_bn"]
 
 
-def command(*arguments: object, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def command(*arguments: object, python: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, *python, str(ROOT / "scripts/run.py"), *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    surroundings = os.environ | variables
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120, env=surroundings, check=False)
     assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
     return done
 
@@ -294,3 +296,15 @@ def test_data_that_prove_damaged_when_loaded_are_told_once_before_any_run(tmp_pa
         f"{config}:8: arms.b.dataset.name",
     ]
     assert not list(tmp_path.rglob("run.json"))
+
+
+def test_what_lies_in_the_home_folder_and_a_notebook_change_nothing(first: tuple[Path, str], tmp_path: Path):
+    (tmp_path / "keras.json").write_text('{"image_data_format": "channels_first", "floatx": "float64"}')
+    notebook = "module://matplotlib_inline.not_installed"
+    done = command(
+        *(TINY, "--out", tmp_path, "--workers", 1), KERAS_HOME=str(tmp_path), KERAS_BACKEND="torch", MPLBACKEND=notebook
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in run_folders(first[0]):
+        one, other = ((folder / name / "curves.parquet").read_bytes() for folder in (first[0], tmp_path / "tiny"))
+        assert one == other

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
@@ -283,3 +284,11 @@ def test_figures_and_report_start_without_tensorflow_and_without_pyplot() -> Non
     )
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_matplotlibrc_changes_no_figure():
+    of_a_user = {"lines.linewidth": 9, "figure.dpi": 300, "savefig.bbox": "tight", "font.family": "monospace"}
+    ours = {name: svg_file(figure, name) for name, figure in every_figure().items()}
+    with mpl.rc_context(of_a_user):
+        theirs = {name: svg_file(figure, name) for name, figure in every_figure().items()}
+    assert theirs == ours
