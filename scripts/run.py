@@ -8,14 +8,18 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from experiments.configuration.experiment import Experiment, json_schema
+from experiments.configuration.experiment import json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
+
+if TYPE_CHECKING:
+    from experiments.conduct import Study
+    from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
 
@@ -38,6 +42,7 @@ def run(
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and stop")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of experiment files")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
 ) -> None:
     """Train the experiments of CONFIG… and print what came out. Interrupted, the same command goes on."""
@@ -49,7 +54,7 @@ def run(
     from experiments.records.storage import StorageError
     from experiments.sweeping.sweep import SweepError, SweepOptions
 
-    experiments = _load(configs, overrides or [])
+    studies = _load(configs, overrides or [], out)
     options = SweepOptions(
         workers=workers,
         threads=threads,
@@ -59,8 +64,8 @@ def run(
     )
     try:
         if dry_run:
-            _print_plan(experiments, out, options.workers)
-        elif not _train(experiments, out, options):
+            _print_plan(studies, options.workers, replace)
+        elif not _train(studies, options, replace):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -71,35 +76,38 @@ def run(
         raise typer.Exit(1) from None
 
 
-def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
-    experiments, faults = [], []
+def _load(configs: list[Path], overrides: list[str], out: Path) -> list[Study]:
+    from experiments.conduct import Study
+    from experiments.records.ownership import Origin
+
+    studies, faults = [], []
     for path in configs:
         try:
-            experiments.append(load_experiment(path, overrides))
+            origin = Origin(path, tuple(overrides))
+            studies.append(Study(load_experiment(path, overrides), out / origin.folder_name(), origin))
         except ConfigError as error:
             faults += error.faults
-    names = [experiment.name for experiment in experiments]
+    names = [study.experiment.name for study in studies]
     faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
     if faults:
         errors.print("\n".join(faults), style="red", markup=False)
         raise typer.Exit(2)
-    return experiments
+    return studies
 
 
-def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
-    from experiments.conduct import Study
+def _print_plan(studies: list[Study], workers: int, replace: bool) -> None:
     from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
     console = Console(highlight=False, soft_wrap=True)
-    for experiment in experiments:
-        study = Study(experiment, out / experiment.name)
+    for study in studies:
+        experiment = study.experiment
         waits = study.waits_for_tuning()
         plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
         later = study.evaluation_count() if waits else 0
         total = len(plan.done) + len(plan.pending) + later
         console.print(f"{experiment.name}: {experiment.config.title}", markup=False)
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
-        if plan.outdated:
+        if plan.outdated and replace:
             console.print(f"  {len(plan.outdated)} runs with other settings would be replaced")
         programs = {task.config.program_key() for task in plan.tasks}
         console.print(f"  {total - len(plan.done)} to train, {len(programs)} programs to compile")
@@ -108,23 +116,31 @@ def _print_plan(experiments: list[Experiment], out: Path, workers: int) -> None:
         seconds = estimate_seconds(plan, workers)
         known = seconds is not None and not later
         console.print(f"  estimated time: {f'{seconds:.0f} s' if known else 'not known before the first runs'}")
+    for study in studies:
+        study.check(replace)
 
 
-def _train(experiments: list[Experiment], out: Path, options: object) -> bool:
-    from experiments.conduct import Study, conduct
+def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
+    from experiments.conduct import conduct
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress
 
     console = Console(highlight=False)
     started = time.monotonic()
-    studies = [Study(experiment, out / experiment.name) for experiment in experiments]
     with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update)  # type: ignore[arg-type]
+        tables = conduct(studies, options, progress.start, progress.update, replace=replace)
     for study in studies:
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
         console.print(f"TensorBoard: {_tensorboard()} --logdir {study.folder}/summary", soft_wrap=True)
-        console.print(f"             (the arms side by side; --logdir {study.folder} for every run)\n", soft_wrap=True)
+        console.print(f"             (the arms side by side; --logdir {study.folder} for every run)", soft_wrap=True)
+        if strays := study.strays():
+            console.print(
+                f"{len(strays)} runs in {study.folder} are no part of the experiment as it is now, "
+                f"such as {strays[0].relative_to(study.folder)}; they are kept, and --replace removes them",
+                soft_wrap=True,
+            )
+        console.print()
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
         errors.print(f"{len(progress.failed)} runs failed; the tracebacks stand in their run.json.", style="red")

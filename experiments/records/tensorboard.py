@@ -21,6 +21,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from experiments.configuration.experiment import Run
 from experiments.records.storage import Record
+from experiments.records.tidying import EVENTS
 
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
 
@@ -62,7 +63,7 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=tag) for tag in SHOWN_METRICS]
     about = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics, time_created_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(experiment=about, version=hparams_metadata.PLUGIN_DATA_VERSION)
-    for old in experiment.glob("events.out.tfevents.*"):
+    for old in experiment.glob(EVENTS):
         old.unlink()
     now = time.time()
     write_events(experiment, [event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
@@ -70,7 +71,7 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
 
 def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
     """Write an event file; raises OSError where the disk does not take it."""
-    with (directory / f"events.out.tfevents.{started:.6f}.batchnorm-lab").open("wb") as file:
+    with (directory / EVENTS.replace("*", f"{started:.6f}")).open("wb") as file:
         writer = RecordWriter(file)
         writer.write(Event(wall_time=started, file_version="brain.Event:2").SerializeToString())
         for event in events:

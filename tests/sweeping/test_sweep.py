@@ -10,10 +10,10 @@ import pytest
 from places import place, record, tasks_at, write
 
 from experiments.configuration.run import RunConfig
-from experiments.records import storage
+from experiments.records import ownership, storage
 from experiments.records.storage import Record
 from experiments.sweeping import sweep
-from experiments.sweeping.planning import Task, plan_sweep
+from experiments.sweeping.planning import Place, Task, plan_sweep
 from experiments.sweeping.sweep import SweepOptions
 from experiments.sweeping.workforce import SweepError, WorkerLostError, Workforce
 
@@ -71,16 +71,16 @@ def test_no_clock_runs_while_the_run_before_is_written(
 
 
 def test_a_piece_is_left_when_another_sweep_holds_the_folder(tmp_path: Path, trained: list[RunConfig]):
-    with storage.locked(tmp_path):
+    with ownership.locked(tmp_path):
         sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: "an earlier sweep"})
         assert trained == []
-        sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: storage.holder(tmp_path)})
+        sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: ownership.holder(tmp_path)})
         assert len(trained) == 1
 
 
 def test_a_result_is_not_written_once_the_folder_changed_hands(tmp_path: Path):
     here = place(tmp_path)
-    with storage.locked(tmp_path):
+    with ownership.locked(tmp_path):
         sweep._write(tasks_at(here)[0], record(here), {tmp_path: "an earlier sweep"})
     assert not storage.exists(tmp_path, here.run)
 
@@ -132,14 +132,16 @@ def test_after_a_loss_the_rest_is_done_and_losses_without_progress_end_it(tmp_pa
     sweep._see_through(crew, lambda _: None, lambda left: [left], [])
 
 
-def test_a_folder_is_held_by_one_sweep_and_let_go_at_its_end(tmp_path: Path):
-    with storage.locked(tmp_path):
-        holder = storage.holder(tmp_path)
-        assert holder
-        with pytest.raises(storage.StorageError, match=r"another sweep .* is writing here"), storage.locked(tmp_path):
-            pass
-        assert storage.holder(tmp_path) == holder
-    assert storage.holder(tmp_path) == ""
-    with storage.locked(tmp_path):
-        assert storage.holder(tmp_path) not in ("", holder)
-    assert storage.holder(tmp_path / "nowhere") is None
+def test_an_outdated_run_stays_until_its_successor_is_written(tmp_path: Path, trained: list[RunConfig]):
+    old, new = place(tmp_path), place(tmp_path, steps=200)
+    write(old)
+    plan = plan_sweep([new])
+    appeared: list[Place] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "_train", lambda *_: None)
+        sweep.sweep(plan, SweepOptions(), lambda done, _: appeared.extend(done))
+    assert appeared == []  # the old one is not taken for the new
+    assert storage.is_done(tmp_path, old.run)
+    sweep.train_piece(plan.tasks, SweepOptions(), {}, {tmp_path: None})
+    assert [config.steps for config in trained] == [200]
+    assert storage.is_done(tmp_path, new.run)
