@@ -15,6 +15,7 @@ import pandas as pd
 from experiments.analysis.results_table import results_table
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.configuration.experiment import Experiment, Run
+from experiments.configuration.run import RunConfig
 from experiments.records import ownership, storage, tidying
 from experiments.records.ownership import Origin
 from experiments.records.storage import NO_CURVE, Curve, StorageError
@@ -60,13 +61,13 @@ class Study:
         tuning = self.experiment.config.tuning
         return bool(tuning and tuning.evaluate == "best") and bool(plan_sweep(self.tuning()).pending)
 
-    def evaluation_count(self) -> int:
-        """Return how many evaluation runs there are or, before tuning, will be."""
-        config = self.experiment.config
-        cells = len(list(self.experiment.cells()))
-        if config.tuning and config.tuning.evaluate == "best":
-            cells //= len(config.grid[config.tuning.over])
-        return cells * len(config.seeds)
+    def evaluation_ahead(self) -> list[RunConfig]:
+        """Return what evaluation trains or, before tuning, will, at whatever values it chooses."""
+        tuning, chosen = self.experiment.config.tuning, {}
+        if tuning:
+            for arm, grid in self.experiment.cells():
+                chosen[arm, tuple(grid[axis] for axis in tuning.per)] = grid[tuning.over]
+        return [run.config for run in self.experiment.evaluation_runs(chosen)]
 
     def possible(self) -> list[Run]:
         """Return all runs that the experiment may come to, whatever its tuning chooses."""
@@ -137,14 +138,14 @@ class Study:
 def conduct(
     studies: list[Study],
     options: SweepOptions,
-    on_start: Callable[[SweepPlan, int], None],
+    on_stage: Callable[[str, SweepPlan, list[RunConfig]], None],
     on_progress: Callable[[list[Place], list[Place]], None],
     only_tuning: bool = False,
     replace: bool = False,
 ) -> Mapping[str, pd.DataFrame]:
     """Train everything the studies lack and return a results table for each, by name.
 
-    on_start: called before each of the two stages with its plan and how many runs are still to be planned.
+    on_stage: called before each stage with its name, its plan and what is still to be planned.
     only_tuning: stop before any evaluation seed is trained. replace: runs with other settings give way, each to its
     successor, and in the end those that are no part of an experiment any more. Raises SweepError and StorageError;
     finished runs are kept.
@@ -159,13 +160,15 @@ def conduct(
         if not only_tuning:
             first += [place for study in studies if study not in waiting for place in study.evaluation()]
         plan = plan_sweep(first)
-        on_start(plan, 0 if only_tuning else sum(study.evaluation_count() for study in waiting))
+        later = [] if only_tuning else [config for study in waiting for config in study.evaluation_ahead()]
+        on_stage("tuning" if waiting or only_tuning else "training", plan, later)
         sweep(plan, options, on_progress)
         if waiting and not only_tuning:
             others = [place for study in studies if study not in waiting for place in study.evaluation()]
             plan = plan_sweep((place for study in waiting for place in study.evaluation()), elsewhere=others)
-            on_start(plan, 0)
+            on_stage("training", plan, [])
             sweep(plan, options, on_progress)
+        on_stage("tables and figures", SweepPlan([], [], [], []), [])
         try:
             if only_tuning:
                 return {study.experiment.name: study.write_results() for study in studies}

@@ -103,7 +103,7 @@ def _print_plan(studies: list[Study], workers: int, replace: bool) -> None:
         experiment = study.experiment
         waits = study.waits_for_tuning()
         plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
-        later = study.evaluation_count() if waits else 0
+        later = len(study.evaluation_ahead()) if waits else 0
         total = len(plan.done) + len(plan.pending) + later
         console.print(f"{experiment.name}: {experiment.config.title}", markup=False)
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")

@@ -10,6 +10,7 @@ import pytest
 import experiments.conduct
 from experiments.conduct import Study, conduct
 from experiments.configuration.loading import load_experiment
+from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.records.ownership import Origin
 from experiments.records.storage import Curve, Record
@@ -75,10 +76,17 @@ def carried_out(
 ) -> tuple[list[int], dict[str, int]]:
     """How many runs were still to be planned at the start of each stage, and the rows of each table."""
     to_come: list[int] = []
+
+    def note(stage: str, plan: SweepPlan, later: list[RunConfig]) -> None:
+        if stage == "tables and figures":
+            assert plan.pending == later == []
+        else:
+            to_come.append(len(later))
+
     tables = conduct(
         of,
         SweepOptions(workers=workers),
-        lambda _, later: to_come.append(later),
+        note,
         lambda *_: None,
         only_tuning,
         replace,

@@ -48,7 +48,7 @@ class SweepOptions:
 def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Place], list[Place]], None]) -> None:
     """Train and write all that a plan lacks.
 
-    on_progress: called often with the places newly done and newly failed. Raises SweepError where the sweep cannot go
+    on_progress: called often with the places newly done and newly failed, if any. Raises SweepError where it cannot go
     on (disk full, scheduler out of reach, a failure with `fail_fast`) and KeyboardInterrupt; finished runs are kept.
     """
     try:
@@ -210,5 +210,5 @@ class _Watcher:
         if appeared:
             gone = set(map(id, appeared))
             self._waiting = [place for place in self._waiting if id(place) not in gone]
-            failed = [place for place in appeared if storage.failure(place.experiment, place.run)]
-            self._on_progress([place for place in appeared if place not in failed], failed)
+        failed = [place for place in appeared if storage.failure(place.experiment, place.run)]
+        self._on_progress([place for place in appeared if place not in failed], failed)
