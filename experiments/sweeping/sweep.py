@@ -6,6 +6,7 @@ ends. What is done is read from the disk alone, so an interrupted sweep goes on 
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import platform
@@ -175,9 +176,10 @@ def _is_held(place: Place, holders: Mapping[Path, str | None]) -> bool:
 def unwritable(error: OSError) -> SweepError:
     """Return what to tell of a file that cannot be written, such as on a full disk."""
     where = f" ({error.filename})" if error.filename else ""
+    once = "there is room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "it can be written"
     return SweepError(
         f"results could not be written: {error.strerror or error}{where}; finished runs are kept; "
-        "once there is room, the same command goes on from there"
+        f"once {once}, the same command goes on from there"
     )
 
 
