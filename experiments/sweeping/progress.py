@@ -14,7 +14,7 @@ from experiments.records import storage
 from experiments.sweeping.planning import COMPILE_COST, Place, SweepPlan, relative_cost
 
 SECONDS_BETWEEN_LINES = 10  # at least; a tenth of the time so far in a long sweep
-SECONDS_TO_JUDGE, SHARE_TO_JUDGE = 10, 0.05  # of the work, before a time left is worth a word
+SECONDS_TO_JUDGE, SHARE_TO_JUDGE = 10, 0.05  # of the work, after the first run, before a time left is worth a word
 
 
 class SweepProgress:
@@ -41,6 +41,7 @@ class SweepProgress:
         self._compiled: set[str] = set()
         self._costs: dict[str, float] = {}  # of trainings that are not done
         self._cost_done = self._cost_later = 0.0
+        self._pace_from: tuple[float, float] | None = None  # when the first run ended, and the cost that was done then
         self.failed: list[Place] = []
 
     def __enter__(self) -> SweepProgress:
@@ -73,6 +74,8 @@ class SweepProgress:
             if (program := place.run.config.program_key()) in self._programs - self._compiled:
                 self._compiled.add(program)
                 self._cost_done += COMPILE_COST
+        if self._pace_from is None and self._cost_done:
+            self._pace_from = self._clock(), self._cost_done
         for place in failed:
             self.failed.append(place)
             reason = (storage.failure(place.experiment, place.run) or "").strip().splitlines()[-1:]
@@ -91,11 +94,17 @@ class SweepProgress:
         return " · ".join(parts if seconds is None else [*parts, f"about {_duration(seconds)} left"])
 
     def seconds_left(self) -> float | None:
-        """Return how long it will take at the pace so far; None before enough is done, and where nothing is left."""
-        elapsed, left = self._clock() - self._began, self._cost_left()
-        if not left or elapsed < SECONDS_TO_JUDGE or self._cost_done < SHARE_TO_JUDGE * (self._cost_done + left):
+        """Return how long it will take at the pace since the first run ended; None before that can be judged.
+
+        Until then the workers start, which says nothing of their pace. None, too, where nothing is left.
+        """
+        left = self._cost_left()
+        if self._pace_from is None or not left:
             return None
-        return elapsed * left / self._cost_done
+        elapsed, done = self._clock() - self._pace_from[0], self._cost_done - self._pace_from[1]
+        if elapsed < SECONDS_TO_JUDGE or done < SHARE_TO_JUDGE * (self._cost_done + left):
+            return None
+        return elapsed * left / done
 
     def _cost_left(self) -> float:
         compiling = COMPILE_COST * len(self._programs - self._compiled)

@@ -58,51 +58,67 @@ def test_it_says_what_is_compiled_and_done(tmp_path: Path, clock: Clock):
     assert progress.words() == "tuning · 3/8 runs"
 
 
-def test_time_left_goes_by_cost_and_is_not_told_before_it_can_be_judged(tmp_path: Path, clock: Clock):
+def test_time_left_goes_by_cost_since_the_first_run_and_is_not_told_before_it_can_be_judged(
+    tmp_path: Path, clock: Clock
+):
     cheap, dear = cheap_and_dear(tmp_path)
+    run = relative_cost(cheap[0].run.config)
     progress, _ = shown(clock)
     progress.start("training", plan_sweep([*cheap, *dear]), [])
-    clock.now = 100.0
+    clock.now = 100.0  # the workers start
+    progress.update(dear[:1], [])
+    clock.now = 160.0
     assert progress.seconds_left() is None
-    run = relative_cost(cheap[0].run.config)
-    assert (4 * run + COMPILE_COST) / (404 * run + 2 * COMPILE_COST) < 0.49
-    progress.update(cheap, [])
-    left = (400 * run + COMPILE_COST) / (4 * run + COMPILE_COST)
-    assert progress.seconds_left() == pytest.approx(100 * left)
-    clock.now = 9.0
+    progress.update(cheap[:1], [])
+    left = 303 * run
+    assert progress.seconds_left() == pytest.approx(60 * left / (run + COMPILE_COST))
+    clock.now = 109.0
     assert progress.seconds_left() is None  # in so short a time a pace is no more than luck
     clock.now = 200.0
-    progress.update(dear[:3], [])
-    assert progress.seconds_left() == pytest.approx(200 * 100 * run / (304 * run + 2 * COMPILE_COST))
-    progress.update(dear[3:], [])
+    progress.update(dear[1:], [])
+    assert progress.seconds_left() == pytest.approx(100 * 3 * run / (301 * run + COMPILE_COST))
+    progress.update(cheap[1:], [])
     assert progress.seconds_left() is None  # none is left
+
+
+def test_a_twentieth_of_the_work_is_needed_to_judge(tmp_path: Path, clock: Clock):
+    runs = [place(tmp_path, seed=seed, steps=20_000, evaluate_every=1000) for seed in range(101)]
+    progress, _ = shown(clock)
+    progress.start("training", plan_sweep(runs), [])
+    progress.update(runs[:1], [])
+    clock.now = 1000.0
+    progress.update(runs[1:6], [])
+    assert 5 * relative_cost(runs[0].run.config) < 0.05 * (101 * relative_cost(runs[0].run.config) + COMPILE_COST)
+    assert progress.seconds_left() is None
+    progress.update(runs[6:7], [])
+    assert progress.seconds_left() == pytest.approx(1000 * 94 / 6)
 
 
 def test_the_stage_to_come_is_in_the_time_left(tmp_path: Path, clock: Clock):
     cheap, dear = cheap_and_dear(tmp_path)
     progress, _ = shown(clock)
-    later = [at.run.config for at in dear]
-    progress.start("tuning", plan_sweep(cheap), later)
-    clock.now = 100.0
+    progress.start("tuning", plan_sweep([*dear[:2], *cheap]), [at.run.config for at in dear[2:]])
     progress.update(cheap, [])
+    clock.now = 100.0
+    progress.update(dear[:2], [])
     run = relative_cost(cheap[0].run.config)
-    expected = 100 * (400 * run + COMPILE_COST) / (4 * run + COMPILE_COST)
+    expected = 100 * 200 * run / (200 * run + COMPILE_COST)
     assert progress.seconds_left() == pytest.approx(expected)
-    assert progress.words().startswith("tuning · 4/8 runs · about ")
-    progress.start("training", plan_sweep(dear), [])
-    assert progress.seconds_left() == pytest.approx(expected)
-    assert progress.words().startswith("training · 0/1 programs compiled · 4/8 runs · about ")
+    assert progress.words() == f"tuning · 6/8 runs · about {_duration(expected)} left"
+    progress.start("training", plan_sweep(dear[2:]), [])
+    assert progress.words() == f"training · 6/8 runs · about {_duration(expected)} left"
 
 
 def test_a_training_for_several_places_costs_once(tmp_path: Path, clock: Clock):
-    twins = [place(tmp_path / name, seed=1) for name in ("a", "b")]
-    other = place(tmp_path / "a", seed=2)
+    twins = [place(tmp_path / name, seed=1, steps=1000, evaluate_every=1000) for name in ("a", "b")]
+    others = [place(tmp_path / "a", seed=seed, steps=20_000, evaluate_every=1000) for seed in (2, 3, 4)]
     progress, _ = shown(clock)
-    progress.start("training", plan_sweep([*twins, other]), [])
+    progress.start("training", plan_sweep([*twins, *others]), [])
+    progress.update(others[:1], [])
     clock.now = 60.0
-    progress.update(twins, [])
-    run = relative_cost(other.run.config)
-    assert progress.seconds_left() == pytest.approx(60 * run / (run + COMPILE_COST))
+    progress.update([*twins, *others[1:2]], [])
+    dear, cheap = (relative_cost(at.run.config) for at in (others[0], twins[0]))
+    assert progress.seconds_left() == pytest.approx(60 * dear / (dear + cheap))
 
 
 def test_without_a_terminal_lines_come_now_and_then(tmp_path: Path, clock: Clock):
