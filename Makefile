@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run reproduce test check browser-test tensorboard benchmark lock clean
+.PHONY: help run reproduce test check browser-test tensorboard benchmark lock clean clean-runs
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -35,8 +35,12 @@ benchmark: .venv/installed  ## measure the layer, the training step and the swee
 lock: .venv/installed-dev  ## renew requirements.txt from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 
-clean:  ## remove the environment and all results
-	rm -rf .venv runs *.egg-info custom_layers/*.egg-info custom_layers/build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+clean:  ## remove the environment; results stay
+	rm -rf .venv *.egg-info custom_layers/*.egg-info custom_layers/build .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+clean-runs:  ## remove all results in runs, after asking
+	@if [ -d runs ]; then du -sh runs; printf 'Remove all results in runs? [y/N] '; read answer; \
+	if [ "$$answer" = y ]; then rm -rf runs; fi; fi
 
 .venv/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "needs Python 3.11, 3.12 or 3.13, as TensorFlow does: make PYTHON=python3.13 …"; exit 1; }

@@ -15,12 +15,14 @@ import pandas as pd
 from experiments.analysis.results_table import results_table
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.configuration.experiment import Experiment, Run
+from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import ConfigError
-from experiments.records import storage
-from experiments.records.storage import NO_CURVE, Curve
+from experiments.records import ownership, storage, tidying
+from experiments.records.ownership import Origin
+from experiments.records.storage import NO_CURVE, Curve, StorageError
 from experiments.records.tensorboard import write_hparams_config
 from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
-from experiments.sweeping.sweep import SweepError, SweepOptions, sweep
+from experiments.sweeping.sweep import SweepError, SweepOptions, sweep, unwritable
 from experiments.sweeping.worker import load_once
 from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
 from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, known_facts
@@ -33,6 +35,7 @@ class Study:
 
     experiment: Experiment
     folder: Path
+    origin: Origin | None = None  # None: for reading only
     _tuned: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)  # once all is tuned
 
     def tuning(self) -> list[Place]:
@@ -66,13 +69,43 @@ class Study:
         """Tell whether anything is left to train."""
         return self.waits_for_tuning() or bool(plan_sweep(self.places()).pending)
 
-    def evaluation_count(self) -> int:
-        """Return how many evaluation runs there are or, before tuning, will be."""
-        config = self.experiment.config
-        cells = len(list(self.experiment.cells()))
-        if config.tuning and config.tuning.evaluate == "best":
-            cells //= len(config.grid[config.tuning.over])
-        return cells * len(config.seeds)
+    def evaluation_ahead(self) -> list[RunConfig]:
+        """Return what evaluation trains or, before tuning, will, at whatever values it chooses."""
+        tuning, chosen = self.experiment.config.tuning, {}
+        if tuning:
+            for arm, grid in self.experiment.cells():
+                chosen[arm, tuple(grid[axis] for axis in tuning.per)] = grid[tuning.over]
+        return [run.config for run in self.experiment.evaluation_runs(chosen)]
+
+    def possible(self) -> list[Run]:
+        """Return all runs that the experiment may come to, whatever its tuning chooses."""
+        cells = list(self.experiment.cells())
+        evaluation = [self.experiment.run(*cell, seed) for seed in self.experiment.config.seeds for cell in cells]
+        return [*self.experiment.tuning_runs(), *evaluation]
+
+    def directories(self, runs: Iterable[Run]) -> list[Path]:
+        """Return where runs lie, or will."""
+        return [self.folder / storage.run_name(run) for run in runs]
+
+    def strays(self) -> list[Path]:
+        """Return the runs in the folder that are no part of the experiment as it is now."""
+        return tidying.strays(self.folder, self.directories(place.run for place in self.places()))
+
+    def check(self, replace: bool, only_tuning: bool = False) -> None:
+        """Raise StorageError where training would cost a result: of another file, or of other settings.
+
+        replace: these may give way. only_tuning: the other runs do not matter.
+        """
+        runs = self.experiment.tuning_runs() if only_tuning else self.possible()
+        ownership.check_names(self.folder, runs)
+        if not replace:
+            if self.origin:
+                ownership.check_origin(self.folder, self.origin, self.settings())
+            ownership.check_runs(self.folder, runs)
+
+    def settings(self) -> dict[str, Any]:
+        """Return all settings of the experiment, resolved, as they are written to its folder."""
+        return self.experiment.config.model_dump(mode="json")
 
     def table(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
         """Return the results of the runs that are done, all of the experiment's where none are given."""
@@ -130,20 +163,23 @@ def _check_fit(studies: list[Study], known: Mapping[str, Facts | DatasetError]) 
 def conduct(
     studies: list[Study],
     options: SweepOptions,
-    on_start: Callable[[SweepPlan, int], None],
+    on_stage: Callable[[str, SweepPlan, list[RunConfig]], None],
     on_progress: Callable[[list[Place], list[Place]], None],
     only_tuning: bool = False,
+    replace: bool = False,
 ) -> Mapping[str, pd.DataFrame]:
     """Train everything the studies lack and return a results table for each, by name.
 
-    on_start: called before each of the two stages with its plan and how many runs are still to be planned.
-    only_tuning: stop before any evaluation seed is trained. Raises ConfigError, before anything is trained, where runs
-    do not fit their data; SweepError and StorageError; finished runs are kept.
+    on_stage: called before each stage with its name, its plan and what is still to be planned.
+    only_tuning: stop before any evaluation seed is trained. replace: runs with other settings give way, each to its
+    successor, and in the end those that are no part of an experiment any more. Raises ConfigError, before anything is
+    trained, where runs do not fit their data; SweepError and StorageError; finished runs are kept.
     """
     check_data(studies, options.data_dir)
     with contextlib.ExitStack() as stack:
         for study in studies:
-            stack.enter_context(storage.locked(study.folder))
+            stack.enter_context(ownership.locked(study.folder))
+        _prepare(studies, replace, only_tuning)
         # Timed runs, which have the machine to themselves, come last, and all at once.
         waiting = [study for study in studies if study.waits_for_tuning() or study.experiment.timed]
         first = [place for study in studies for place in study.tuning()]
@@ -151,18 +187,20 @@ def conduct(
             first += [place for study in studies if study not in waiting for place in study.evaluation()]
         plan = plan_sweep(first)
         _load_once(plan, studies, options)
-        on_start(plan, 0 if only_tuning else sum(study.evaluation_count() for study in waiting))
+        later = [] if only_tuning else [config for study in waiting for config in study.evaluation_ahead()]
+        on_stage("tuning" if waiting or only_tuning else "training", plan, later)
         sweep(plan, options, on_progress)
         if waiting and not only_tuning:
             others = [place for study in studies if study not in waiting for place in study.evaluation()]
             plan = plan_sweep((place for study in waiting for place in study.evaluation()), elsewhere=others)
             _load_once(plan, studies, options)
-            on_start(plan, 0)
+            on_stage("training", plan, [])
             sweep(plan, options, on_progress)
+        on_stage("tables and figures", SweepPlan([], [], [], []), [])
         try:
             if only_tuning:
                 return {study.experiment.name: study.write_results() for study in studies}
-            tables = spread(_finish, studies, options.workers_here, options.threads)
+            tables = spread(functools.partial(_finish, replace=replace), studies, options.workers_here, options.threads)
             return {study.experiment.name: table for study, table in zip(studies, tables, strict=True)}
         except OSError as error:
             raise SweepError(
@@ -191,12 +229,34 @@ def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions) -> 
     _check_fit(studies, dict(zip(names, found, strict=True)))
 
 
-def _finish(study: Study) -> pd.DataFrame:
+def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
+    """Put the folders in order and see that nothing would be lost, in any of them, before anything is changed."""
+    faults = []
+    try:
+        for study in studies:
+            tidying.tidy(study.folder, study.directories(study.possible()))
+            try:
+                study.check(replace, only_tuning)
+            except StorageError as fault:
+                faults.append(str(fault))
+        if faults:
+            raise StorageError("\n".join(faults))
+        for study in studies:
+            if study.origin:
+                ownership.write_origin(study.folder, study.origin, study.settings())
+    except OSError as error:
+        raise unwritable(error) from error
+
+
+def _finish(study: Study, replace: bool) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
     from experiments.reporting.overview import show_in_tensorboard  # draws figures, which planning has no need of
 
-    storage.remove_leftovers(study.folder)
+    runs = [place.run for place in study.places()]
     table = study.write_results()
-    write_hparams_config(study.folder, [place.run for place in study.places()])
+    write_hparams_config(study.folder, runs)
     show_in_tensorboard(study.experiment, study.folder, table, study.curves)
+    tidying.tidy(study.folder, study.directories(runs))
+    if replace:
+        tidying.remove_strays(study.folder, study.directories(runs))
     return table

@@ -39,6 +39,7 @@ def reproduce(
     tune: Annotated[
         bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates and targets")
     ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's table")] = False,
 ) -> None:
     """Test CLAIM… and print a verdict for each: supported, refuted or inconclusive. Interrupted, it goes on."""
@@ -57,7 +58,7 @@ def reproduce(
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = terminal.open_console()
     try:
-        if not _reproduce(console, experiments, asked, tier, out / tier.value, options, tune, publish):
+        if not _reproduce(console, experiments, asked, tier, out / tier.value, options, tune, replace, publish):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -78,20 +79,25 @@ def _reproduce(
     folder: Path,
     options: Any,
     tune: bool,
+    replace: bool,
     publish: bool,
 ) -> bool:
     from experiments.conduct import Study, conduct, none_finished
+    from experiments.records.ownership import Origin
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     started = time.monotonic()
-    of_tier = [Study(experiment, folder / name) for name, experiment in experiments.items()]
+    of_tier = [
+        Study(experiment, folder / name, Origin(tier.folder / f"{name}.yaml"))
+        for name, experiment in experiments.items()
+    ]
     studies = [
         study for study in of_tier if study.experiment.name in asked and not study.experiment.config.is_over_all_claims
     ]
     with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune)
+        tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune, replace=replace)
     if progress.failed:
-        errors.print("\n".join(fold_failures(progress.failed)), style="red", markup=False)
+        errors.print("\n".join(fold_failures(progress.failed)), style="red")
     if tables and all(map(none_finished, tables.values())):
         console.print("No run finished, so there is nothing to judge.")
         return False

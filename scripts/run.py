@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
-from experiments.configuration.experiment import Experiment, json_schema
+from experiments.configuration.experiment import json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.reference import reference
 from experiments.configuration.yaml_source import ConfigError
@@ -21,6 +21,7 @@ from experiments.reporting import terminal
 from experiments.training.surroundings import unconfigure
 
 if TYPE_CHECKING:
+    from experiments.conduct import Study
     from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
@@ -47,6 +48,7 @@ def run(
     reference_page: Annotated[
         bool, typer.Option("--reference", help="print docs/configuration.md, the page on every field")
     ] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
 ) -> None:
     """Train the experiments of CONFIG… and print what came out. Interrupted, the same command goes on."""
@@ -61,7 +63,7 @@ def run(
     from experiments.records.storage import StorageError
     from experiments.sweeping.sweep import SweepError, SweepOptions
 
-    experiments = _load(configs, overrides or [])
+    studies = _load(configs, overrides or [], out)
     options = SweepOptions(
         workers=workers,
         threads=threads,
@@ -71,8 +73,8 @@ def run(
     )
     try:
         if dry_run:
-            _print_plan(experiments, out, options)
-        elif not _train(experiments, out, options):
+            _print_plan(studies, options, replace)
+        elif not _train(studies, options, replace):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -85,18 +87,22 @@ def run(
         raise typer.Exit(1) from None
 
 
-def _load(configs: list[Path], overrides: list[str]) -> list[Experiment]:
-    experiments, faults = [], []
+def _load(configs: list[Path], overrides: list[str], out: Path) -> list[Study]:
+    from experiments.conduct import Study
+    from experiments.records.ownership import Origin
+
+    studies, faults = [], []
     for path in configs:
         try:
-            experiments.append(load_experiment(path, overrides))
+            origin = Origin(path, tuple(overrides))
+            studies.append(Study(load_experiment(path, overrides), out / origin.folder_name(), origin))
         except ConfigError as error:
             faults += error.faults
-    names = [experiment.name for experiment in experiments]
+    names = [study.experiment.name for study in studies]
     faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
     if faults:
         _exit_for(faults)
-    return experiments
+    return studies
 
 
 def _exit_for(faults: list[str]) -> NoReturn:
@@ -104,22 +110,21 @@ def _exit_for(faults: list[str]) -> NoReturn:
     raise typer.Exit(2) from None
 
 
-def _print_plan(experiments: list[Experiment], out: Path, options: SweepOptions) -> None:
-    from experiments.conduct import Study, check_data
+def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> None:
+    from experiments.conduct import check_data
     from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
     console = terminal.open_console()
-    studies = [Study(experiment, out / experiment.name) for experiment in experiments]
     check_data(studies, options.data_dir)
     for study in studies:
         experiment = study.experiment
         waits = study.waits_for_tuning()
         plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
-        later = study.evaluation_count() if waits else 0
+        later = len(study.evaluation_ahead()) if waits else 0
         total = len(plan.done) + len(plan.pending) + later
         console.print(f"{experiment.name}: {experiment.config.title}")
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
-        if plan.outdated:
+        if plan.outdated and replace:
             console.print(f"  {len(plan.outdated)} runs with other settings would be replaced")
         programs = {task.config.program_key() for task in plan.tasks}
         console.print(f"  {total - len(plan.done)} to train, {len(programs)} programs to compile")
@@ -128,19 +133,20 @@ def _print_plan(experiments: list[Experiment], out: Path, options: SweepOptions)
         seconds = estimate_seconds(plan, options.workers)
         known = seconds is not None and not later
         console.print(f"  estimated time: {f'{seconds:.0f} s' if known else 'not known before the first runs'}")
+    for study in studies:
+        study.check(replace)
 
 
-def _train(experiments: list[Experiment], out: Path, options: SweepOptions) -> bool:
-    from experiments.conduct import Study, conduct, none_finished
+def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
+    from experiments.conduct import conduct, none_finished
     from experiments.reporting.commands import shell_command
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     console = terminal.open_console()
     started = time.monotonic()
-    studies = [Study(experiment, out / experiment.name) for experiment in experiments]
     with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update)
+        tables = conduct(studies, options, progress.start, progress.update, replace=replace)
     for study in studies:
         if none_finished(tables[study.experiment.name]):
             console.print(f"{study.experiment.config.title}: no run finished, so there is nothing to show.")
@@ -150,7 +156,14 @@ def _train(experiments: list[Experiment], out: Path, options: SweepOptions) -> b
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
         every = shlex.quote(str(study.folder))
-        console.print(f"             (the arms side by side; --logdir {every} for every run)\n", soft_wrap=True)
+        console.print(f"             (the arms side by side; --logdir {every} for every run)", soft_wrap=True)
+        if strays := study.strays():
+            console.print(
+                f"{len(strays)} runs in {study.folder} are no part of the experiment as it is now, "
+                f"such as {strays[0].relative_to(study.folder)}; they are kept, and --replace removes them",
+                soft_wrap=True,
+            )
+        console.print()
     console.print(f"{time.monotonic() - started:.0f} s in all.")
     if progress.failed:
         errors.print("\n".join(fold_failures(progress.failed)), style="red")

@@ -7,76 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from studies import ALONE, FIXED, TIMED, TUNED, carried_out, studies, swept_plans
 
-import experiments.conduct
-from experiments.conduct import Study, conduct
-from experiments.configuration.loading import load_experiment
 from experiments.records import storage
 from experiments.records.storage import Curve, Record
 from experiments.sweeping.planning import Place, SweepPlan
-from experiments.sweeping.sweep import SweepError, SweepOptions
-
-TUNED = """title: tuned
-arms: {bn: {model.norm.kind: custom}}
-grid: {optimizer.learning_rate: [0.1, 0.3, 1]}
-tuning: {seeds: [100]}
-seeds: 2
-"""
-FIXED = """title: at one rate
-run: {optimizer: {learning_rate: 0.3}}
-arms: {the_same: {model.norm.kind: custom}}
-seeds: 3
-"""
-TIMED = """title: in seconds
-run: {timed: true}
-arms: {bn: {model.norm.kind: custom}}
-grid: {optimizer.learning_rate: [0.1, 0.3, 1]}
-tuning: {seeds: [100]}
-seeds: 2
-"""
-ALONE = """title: in seconds at one rate
-run: {timed: true}
-arms: {bn: {model.norm.kind: custom}}
-seeds: 3
-"""
+from experiments.sweeping.sweep import SweepError
 
 
 @pytest.fixture
 def plans(monkeypatch: pytest.MonkeyPatch) -> list[SweepPlan]:
-    """The plans that were swept; validation is the best at the learning rate 0.3, test accuracy at 1."""
-    swept: list[SweepPlan] = []
-
-    def sweep(plan: SweepPlan, *_: object) -> None:
-        swept.append(plan)
-        for place in plan.pending:
-            metrics = {
-                f"accuracy/{split}": Curve(
-                    np.array([0, place.run.config.steps]),
-                    np.array([0.1, 1 - abs(place.run.config.optimizer.learning_rate - best)]),
-                )
-                for split, best in (("validation", 0.3), ("test", 1.0))
-            }
-            storage.write_run(place.experiment, place.run, Record(place.run.config, "finished", metrics))
-
-    monkeypatch.setattr(experiments.conduct, "sweep", sweep)
-    return swept
-
-
-def studies(folder: Path, **texts: str) -> list[Study]:
-    found = []
-    for name, text in texts.items():
-        (folder / f"{name}.yaml").write_text(text)
-        found.append(Study(load_experiment(folder / f"{name}.yaml"), folder / "runs" / name))
-    return found
-
-
-def carried_out(of: list[Study], only_tuning: bool = False, workers: int = 1) -> tuple[list[int], dict[str, int]]:
-    """How many runs were still to be planned at the start of each stage, and the rows of each table."""
-    to_come: list[int] = []
-    tables = conduct(
-        of, SweepOptions(workers=workers), lambda _, later: to_come.append(later), lambda *_: None, only_tuning
-    )
-    return to_come, {name: len(table) for name, table in tables.items()}
+    return swept_plans(monkeypatch)
 
 
 def rates_and_seeds(places: list[Place]) -> set[tuple[float, int]]:
@@ -192,6 +133,6 @@ def test_what_a_killed_command_left_half_written_goes_when_it_is_given_again(tmp
     (fixed,) = studies(tmp_path, fixed=FIXED)
     carried_out([fixed])
     kept = sorted(path for path in fixed.folder.rglob("*") if "tfevents" not in path.name)
-    (fixed.folder / ".results.parquet.4711").write_bytes(b"half")
+    (fixed.folder / ".results.parquet.4711.partial").write_bytes(b"half")
     carried_out([fixed])
     assert sorted(path for path in fixed.folder.rglob("*") if "tfevents" not in path.name) == kept

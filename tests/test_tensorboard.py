@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import tensorboard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata as hparams_metadata
 
 from experiments.analysis.results_table import results_table
 from experiments.configuration.experiment import Experiment
@@ -238,6 +239,27 @@ def test_axes_of_the_same_short_name_stay_apart(tmp_path: Path):
     content = file.read_bytes()
     assert b"optimizer.momentum" in content
     assert b"model.norm.momentum" in content
+
+
+def hparams_data(folder: Path, tag: str) -> bytes:
+    return read(folder).SummaryMetadata(f"_hparams_/{tag}").plugin_data.content
+
+
+@pytest.mark.parametrize("values", ["[null, 50]", "[50]"])
+def test_a_value_or_none_is_a_text_in_the_domain_and_in_every_session(tmp_path: Path, values: str):
+    tiny = experiment(tmp_path, f"dataset.train_examples: {values}, steps: [100, 200]")
+    out = write(tmp_path, tiny)
+    infos = hparams_metadata.parse_experiment_plugin_data(hparams_data(out, "experiment")).hparam_infos
+    domains = {info.name: [*info.domain_discrete] for info in infos}
+    assert domains["train_examples"] == (["50", "None"] if "null" in values else ["50"])
+    assert domains["steps"] == [100.0, 200.0]
+    of_sessions = set()
+    for run in tiny.evaluation_runs({}):
+        data = hparams_data(out / run_name(run), "session_start_info")
+        of_sessions.add(
+            hparams_metadata.parse_session_start_info_plugin_data(data).hparams["train_examples"].string_value
+        )
+    assert of_sessions == set(domains["train_examples"])
 
 
 @pytest.mark.parametrize("status", ["failed", "diverged"])

@@ -9,14 +9,12 @@ A run directory is written under a temporary name, synced and renamed: it either
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
-import platform
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +25,12 @@ import pyarrow.parquet as pq
 
 from experiments.configuration.experiment import Run
 from experiments.configuration.run import RunConfig
+from experiments.records.tidying import BEFORE, clear
 
 Status = Literal["finished", "diverged", "failed"]
 WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
-LOCK = ".lock"
 MOST_OF_A_VALUE = 80  # characters; a folder's name has 255 bytes, some of them for the axis
+NO_FIELD = "not a setting"
 
 
 class StorageError(Exception):
@@ -75,12 +74,14 @@ def run_name(run: Run) -> str:
 def write_run(
     experiment: Path, run: Run, record: Record, write_events: Callable[[Path, Run, Record], None] | None = None
 ) -> None:
-    """Write a run's directory as one act; an older one with the same name is replaced.
+    """Write a run's directory as one act; an older one of the same name is replaced, but for what a user put there.
 
-    write_events: adds TensorBoard's file to the directory. Raises OSError, such as a full disk; nothing is left then.
+    write_events: adds TensorBoard's file to the directory. Raises OSError, such as a full disk; nothing is left then,
+    and the older one stays.
     """
     final = experiment / run_name(run)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}")
+    before = temporary.with_name(temporary.name + BEFORE)
     try:
         temporary.mkdir(parents=True, exist_ok=True)
         _write_curves(temporary / "curves.parquet", record.curves)
@@ -100,12 +101,17 @@ def write_run(
         (temporary / "run.json").write_text(json.dumps(about, indent=1), encoding="utf-8")
         for written in (*temporary.iterdir(), temporary):
             _sync(written)
-        _remove(final)
+        with contextlib.suppress(FileNotFoundError):
+            final.rename(before)
         temporary.rename(final)
         _sync(final.parent)
     except BaseException:
+        if not final.exists() and before.exists():
+            before.rename(final)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    if before.exists():
+        clear(before, heir=final)
 
 
 def is_done(experiment: Path, run: Run) -> bool:
@@ -132,17 +138,24 @@ def is_outdated(experiment: Path, run: Run) -> bool:
     return about is not None and about["status"] != "failed" and about["digest"] != run.config.digest()
 
 
+def difference(experiment: Path, run: Run) -> str | None:
+    """Return the first setting in which an outdated run differs, as `run.steps: 500 → 2000`; None for any other."""
+    if not is_outdated(experiment, run):
+        return None
+    about = _about(experiment / run_name(run)) or {}
+    old, new = _flat(about.get("config"), "run"), _flat(run.config.model_dump(mode="json"), "run")
+    changed = [name for name in {**new, **old} if old.get(name, NO_FIELD) != new.get(name, NO_FIELD)]
+    return "; ".join(f"{name}: {old.get(name, NO_FIELD)} → {new.get(name, NO_FIELD)}" for name in changed[:1])
+
+
 def exists(experiment: Path, run: Run) -> bool:
-    """Tell whether a run's directory is there, whatever it holds."""
-    return (experiment / run_name(run)).is_dir()
+    """Tell whether a run is there, whatever its settings."""
+    return (experiment / run_name(run) / "run.json").is_file()
 
 
 def forget_run(experiment: Path, run: Run) -> None:
-    """Remove what an earlier configuration or a failure left in the place of a run, and half-written directories."""
-    final = experiment / run_name(run)
-    _remove(final)
-    for left in final.parent.glob(f".{final.name}.*"):
-        shutil.rmtree(left, ignore_errors=True)
+    """Remove a run, but for what a user put into its directory."""
+    clear(experiment / run_name(run))
 
 
 def copy_run(
@@ -178,68 +191,15 @@ def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:
     return about["provenance"] if about else None
 
 
-@contextlib.contextmanager
-def locked(experiment: Path) -> Iterator[None]:
-    """Hold an experiment's folder for one sweep; raises StorageError while another holds it.
-
-    The operating system lets go of the lock when the process ends, however it ends. Who holds it stands in the file, so
-    that workers on other machines see when their sweep is over.
-    """
-    try:
-        experiment.mkdir(parents=True, exist_ok=True)
-        handle = (experiment / LOCK).open("a+b", buffering=0)
-    except OSError as error:
-        raise StorageError(f"{experiment}: cannot be written: {error.strerror}") from error
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            who = (holder(experiment) or "just starting").partition(",")[0]
-            raise StorageError(
-                f"{experiment}: another sweep ({who}) is writing here; wait for it, or give another folder with --out"
-            ) from None
-        try:
-            handle.truncate(0)
-            handle.write(f"process {os.getpid()} on {platform.node()}, {uuid.uuid4()}".encode())
-        except OSError as error:
-            raise StorageError(f"{experiment}: cannot be written: {error.strerror}") from error
-        try:
-            yield
-        finally:
-            handle.truncate(0)
-
-
-def holder(experiment: Path) -> str | None:
-    """Return who holds an experiment's folder, "" for nobody; None where the folder or its lock cannot be seen."""
-    try:
-        return (experiment / LOCK).read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-
-
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, sync and rename it."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         temporary.write_bytes(content)
         _sync(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def remove_leftovers(folder: Path) -> None:
-    """Remove what `write_atomically` left when it was killed; the folder must be held."""
-    for left in folder.glob(".*.*.*"):
-        left.unlink(missing_ok=True)
-
-
-def _remove(directory: Path) -> None:
-    """Remove a directory in one act: it is gone by name before its files go one by one."""
-    doomed = directory.with_name(f".{directory.name}.{uuid.uuid4().hex[:8]}")
-    with contextlib.suppress(FileNotFoundError):
-        directory.rename(doomed)
-        shutil.rmtree(doomed)
 
 
 def _about(directory: Path) -> dict[str, Any] | None:
@@ -249,6 +209,8 @@ def _about(directory: Path) -> dict[str, Any] | None:
             raise ValueError("parts are missing")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise StorageError(f"{directory}: cannot be read ({error.strerror}); give yourself the right to") from error
     except (OSError, ValueError) as error:
         raise StorageError(
             f"{directory}/run.json: cannot be read ({error}); delete the folder and run again"
@@ -280,8 +242,18 @@ def _curves(table: pa.Table) -> dict[str, Curve]:
     return curves
 
 
+def _flat(value: Any, name: str) -> dict[str, Any]:
+    """Dotted field → value."""
+    if not isinstance(value, Mapping):
+        return {name: value}
+    return {key: leaf for field, inner in value.items() for key, leaf in _flat(inner, f"{name}.{field}").items()}
+
+
 def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    """Have the disk keep a file or, where the system can, a directory's names."""
+    if os.name == "nt" and path.is_dir():
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

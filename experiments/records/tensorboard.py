@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -20,7 +20,9 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from experiments.configuration.experiment import Run
+from experiments.configuration.run import RunConfig
 from experiments.records.storage import Record
+from experiments.records.tidying import EVENTS
 
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
 
@@ -62,7 +64,7 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=tag) for tag in SHOWN_METRICS]
     about = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics, time_created_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(experiment=about, version=hparams_metadata.PLUGIN_DATA_VERSION)
-    for old in experiment.glob("events.out.tfevents.*"):
+    for old in experiment.glob(EVENTS):
         old.unlink()
     now = time.time()
     write_events(experiment, [event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
@@ -70,7 +72,7 @@ def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
 
 def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
     """Write an event file; raises OSError where the disk does not take it."""
-    with (directory / f"events.out.tfevents.{started:.6f}.batchnorm-lab").open("wb") as file:
+    with (directory / EVENTS.replace("*", f"{started:.6f}")).open("wb") as file:
         writer = RecordWriter(file)
         writer.write(Event(wall_time=started, file_version="brain.Event:2").SerializeToString())
         for event in events:
@@ -87,11 +89,20 @@ def _hparams(run: Run) -> dict[str, str | float]:
     """Arm and grid values: what differs between the trials of an experiment."""
     short = {axis: axis.rpartition(".")[2] for axis in run.grid}
     ambiguous = {name for name in short.values() if list(short.values()).count(name) > 1}
-    values = {axis if short[axis] in ambiguous else short[axis]: value for axis, value in run.grid.items()}
-    return {"arm": run.arm} | {
-        name: float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
-        for name, value in values.items()
-    }
+    values: dict[str, str | float] = {"arm": run.arm}
+    for axis, value in run.grid.items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and not _may_be_none(axis)
+        values[axis if short[axis] in ambiguous else short[axis]] = float(value) if number else str(value)
+    return values
+
+
+def _may_be_none(axis: str) -> bool:
+    """Tell whether a field of a run may have no value. Its values are texts: a filter takes none for another's kind."""
+    model: Any = RunConfig
+    for part in axis.split("."):
+        field = getattr(model, "model_fields", {}).get(part)
+        model = field and field.annotation
+    return type(None) in get_args(model)
 
 
 def _session_start(run: Run) -> Summary.Value:

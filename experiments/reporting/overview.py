@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import struct
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ from experiments.analysis.summary import runs_at_best_rate
 from experiments.configuration.experiment import Experiment, Run
 from experiments.records.storage import Curve, write_atomically
 from experiments.records.tensorboard import bytes_value, event, write_events
+from experiments.records.tidying import clear_events
 from experiments.reporting import wording
 from experiments.reporting.figures import Band, band, convergence_figure, percentiles_figure, svg_file
 
@@ -58,6 +58,8 @@ def show_in_tensorboard(
     if "unit_percentiles" in experiment.config.run.probes:
         accuracy = curves_of(runs, "accuracy/test") or curves["accuracy/validation"]
         pictures["percentiles"] = percentiles_figure(accuracy, _percentiles_of_first_unit(runs, curves_of))
+    for name in {"convergence", "percentiles"} - pictures.keys():
+        (folder / f"{name}.svg").unlink(missing_ok=True)
     for name, picture in pictures.items():
         write_atomically(folder / f"{name}.svg", svg_file(picture, f"{experiment.name}-{name}").encode())
     _write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
@@ -68,13 +70,13 @@ def _write_overview(
 ) -> None:
     """Write the runs `summary/<arm>`: median and quartiles over seeds, with margin charts, texts and PNG images.
 
-    bands: metric → arm → band over the steps. texts: tag → Markdown. An older summary is replaced.
+    bands: metric → arm → band over the steps. texts: tag → Markdown. What we wrote before is replaced.
     """
     now, overview = time.time(), folder / "summary"
-    shutil.rmtree(overview, ignore_errors=True)
-    overview.mkdir()
+    clear_events(overview)
+    overview.mkdir(exist_ok=True)
     for arm in dict.fromkeys(arm for of_arms in bands.values() for arm in of_arms):
-        (overview / arm).mkdir()
+        (overview / arm).mkdir(exist_ok=True)
         of_arm = {metric: of_arms[arm] for metric, of_arms in bands.items() if arm in of_arms}
         write_events(overview / arm, _band_events(of_arm, now), now)
     charts = []

@@ -42,7 +42,8 @@ class Task:
 class SweepPlan:
     """What is done, what can be copied from a run with the same configuration, and what is to be trained.
 
-    outdated: places, of those that are pending, that hold a run with other settings; it gives way.
+    outdated: places, of those that are pending, that hold a run with other settings; it stays until its successor is
+    done.
     """
 
     done: list[Place]

@@ -6,6 +6,7 @@ ends. What is done is read from the disk alone, so an interrupted sweep goes on 
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import platform
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.records import storage
+from experiments.records import ownership, storage
 from experiments.records.provenance import machine_provenance
 from experiments.records.storage import Record
 from experiments.records.tensorboard import write_run_events
@@ -48,16 +49,17 @@ class SweepOptions:
 def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Place], list[Place]], None]) -> None:
     """Train and write all that a plan lacks.
 
-    on_progress: called often with the places newly done and newly failed. Raises SweepError where the sweep cannot go
+    on_progress: called often with the places newly done and newly failed, if any. Raises SweepError where it cannot go
     on (disk full, scheduler out of reach, a failure with `fail_fast`) and KeyboardInterrupt; finished runs are kept.
     """
     try:
         for place in plan.pending:
-            storage.forget_run(place.experiment, place.run)
+            if storage.failure(place.experiment, place.run) is not None:
+                storage.forget_run(place.experiment, place.run)
         for source, target in plan.copies:
             storage.copy_run(source.experiment, source.run, target.experiment, target.run, write_run_events)
     except OSError as error:
-        raise _unwritable(error) from error
+        raise unwritable(error) from error
     with _Watcher(plan.pending, on_progress):
         if plan.tasks:
             _train(plan.tasks, options)
@@ -65,7 +67,7 @@ def sweep(plan: SweepPlan, options: SweepOptions, on_progress: Callable[[list[Pl
 
 def _train(tasks: list[Task], options: SweepOptions) -> None:
     tasks = [Task(task.config, tuple(map(_from_anywhere, task.places))) for task in tasks]
-    holders = {place.experiment: storage.holder(place.experiment) for task in tasks for place in task.places}
+    holders = {place.experiment: ownership.holder(place.experiment) for task in tasks for place in task.places}
     options = replace(options, data_dir=options.data_dir and options.data_dir.absolute())
     work = functools.partial(train_piece, options=options, provenance=machine_provenance(), holders=holders)
     hired = (
@@ -153,7 +155,7 @@ def _write(task: Task, record: Record, holders: Mapping[Path, str | None]) -> No
                 own = replace(record, config=place.run.config)
                 storage.write_run(place.experiment, place.run, own, write_run_events)
     except OSError as error:
-        raise _unwritable(error) from error
+        raise unwritable(error) from error
 
 
 def _is_settled(task: Task) -> bool:
@@ -162,7 +164,7 @@ def _is_settled(task: Task) -> bool:
 
 def _is_held(place: Place, holders: Mapping[Path, str | None]) -> bool:
     """Tell whether a run's folder is still held by the sweep that asked; raises SweepError where it cannot be seen."""
-    holder, expected = storage.holder(place.experiment), holders[place.experiment]
+    holder, expected = ownership.holder(place.experiment), holders[place.experiment]
     if holder is None and expected is not None:
         raise SweepError(
             f"{platform.node()} does not see {place.experiment}; "
@@ -171,11 +173,13 @@ def _is_held(place: Place, holders: Mapping[Path, str | None]) -> bool:
     return holder == expected
 
 
-def _unwritable(error: OSError) -> SweepError:
+def unwritable(error: OSError) -> SweepError:
+    """Return what to tell of a file that cannot be written, such as on a full disk."""
     where = f" ({error.filename})" if error.filename else ""
+    once = "there is room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "it can be written"
     return SweepError(
         f"results could not be written: {error.strerror or error}{where}; finished runs are kept; "
-        "once there is room, the same command goes on from there"
+        f"once {once}, the same command goes on from there"
     )
 
 
@@ -204,9 +208,9 @@ class _Watcher:
             pause = max(POLL_SECONDS, (time.perf_counter() - started) / LOOKING_SHARE)
 
     def _look(self) -> None:
-        appeared = [place for place in self._waiting if storage.exists(place.experiment, place.run)]
+        appeared = [place for place in self._waiting if storage.is_settled(place.experiment, place.run)]
         if appeared:
             gone = set(map(id, appeared))
             self._waiting = [place for place in self._waiting if id(place) not in gone]
-            failed = [place for place in appeared if storage.failure(place.experiment, place.run)]
-            self._on_progress([place for place in appeared if place not in failed], failed)
+        failed = [place for place in appeared if storage.failure(place.experiment, place.run)]
+        self._on_progress([place for place in appeared if place not in failed], failed)

@@ -22,7 +22,7 @@ from multiprocessing import resource_tracker as tracker_of_multiprocessing
 from pathlib import Path
 from typing import Any, TypeVar
 
-from experiments.records import storage
+from experiments.records import ownership
 
 SCHEDULER_TIMEOUT = "5s"
 CLOSE_SECONDS = 1
@@ -178,14 +178,17 @@ def _interrupts_held_back() -> Iterator[None]:
     """Put SIGINT off for a moment; processes started meanwhile never see it.
 
     The mask keeps it from the children and this thread, the handler keeps note of one that another thread was given.
+    Windows has no mask, and the handler alone has to do.
     """
     came: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    masked = hasattr(signal, "pthread_sigmask")
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masked else set()
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if masked:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         signal.signal(signal.SIGINT, handler)
         if came:
             raise KeyboardInterrupt
@@ -198,7 +201,10 @@ def _begin_work(parent: int) -> None:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End this process soon after its parent, which may have had no time to say so (SIGKILL)."""
+    """End this process soon after its parent, which may have had no time to say so (SIGKILL).
+
+    On Windows a process keeps its parent's number, and this one ends after its piece, when it has been idle.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -264,7 +270,7 @@ def _check_folders(client: Any, address: str, holders: Mapping[Path, str | None]
 
 
 def _holders(folders: list[Path]) -> list[str | None]:
-    return [storage.holder(folder) for folder in folders]
+    return [ownership.holder(folder) for folder in folders]
 
 
 def _do_on_cluster(

@@ -30,7 +30,7 @@ from sweeping import (
     write_config,
 )
 
-from experiments.records.storage import locked
+from experiments.records.ownership import locked
 
 KILLS = 4
 
@@ -159,11 +159,16 @@ def test_a_killed_worker_is_replaced_and_its_runs_done_again(
     assert curves(tmp_path) == undisturbed
 
 
-def test_a_changed_configuration_does_not_take_old_results(config: Path, tmp_path: Path):
-    short = ("--workers", 1, "--set", "run.steps=40", "--set", "seeds=1")
-    assert finish(config, tmp_path, *short).returncode == 0
+def test_a_changed_configuration_neither_takes_nor_costs_old_results(tmp_path: Path):
+    short = CONFIG.replace("steps: 1000", "steps: 40").replace("seeds: 4", "seeds: 1")
+    assert finish(write_config(tmp_path, short), tmp_path, "--workers", 1).returncode == 0
     old = curves(tmp_path)
-    done = finish(config, tmp_path, *short, "--set", "run.dataset.train_examples=300")
+    changed = write_config(tmp_path, short.replace("train_examples: 400", "train_examples: 300"))
+    refused = finish(changed, tmp_path)
+    assert (refused.returncode, curves(tmp_path)) == (1, old)
+    assert f"error: {tmp_path / 'small'}: {len(old)} finished runs have other settings" in refused.stderr
+    assert "run.dataset.train_examples: 400 → 300. Nothing was changed." in refused.stderr
+    done = finish(changed, tmp_path, "--workers", 1, "--replace")
     assert done.returncode == 0
     assert "done already" not in done.stdout
     assert f"{len(old)} runs with other settings are replaced" in done.stdout

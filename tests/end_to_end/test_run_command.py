@@ -112,18 +112,21 @@ def test_one_and_two_workers_give_bit_identical_curves(first: tuple[Path, str], 
         assert one["metric"].to_pylist() == two["metric"].to_pylist()
         assert one["step"].to_pylist() == two["step"].to_pylist()
         assert one["value"].to_numpy().tobytes() == two["value"].to_numpy().tobytes()
-    # one arm is changed: its runs are trained again, the others are kept
+    # one arm is changed: that is another experiment, and the first is as it was
     before = times(tmp_path / "tiny")
-    done = command(TINY, "--out", tmp_path, "--set", "arms.no_bn.steps=20", "--workers", 1)
+    change = "arms.no_bn.steps=20"
+    done = command(TINY, "--out", tmp_path, "--set", change, "--set", "seeds=1", "--workers", 1)
     assert done.returncode == 0
-    assert done.stdout.count("2 runs are done already and kept.") == 2  # of tuning, then of evaluation
-    after = times(tmp_path / "tiny")
-    kept = {name for name in before if after.get(name) == before[name]}
-    assert kept == {name for name in before if name.startswith("custom_bn")}
-    table = pd.read_parquet(tmp_path / "tiny/results.parquet")
-    assert len(table) == 8
-    curves = pq.read_table(tmp_path / "tiny/no_bn/learning_rate=1/seed=100/curves.parquet")
+    assert times(tmp_path / "tiny") == before
+    other = tmp_path / f"tiny,{change}"
+    assert f"Results:     {other}/results.parquet" in done.stdout
+    table = pd.read_parquet(other / "results.parquet")
+    assert len(table) == 6
+    curves = pq.read_table(other / "no_bn/learning_rate=1/seed=100/curves.parquet")
     assert max(curves["step"].to_pylist()) == 20
+    about = json.loads((other / "experiment.json").read_text())
+    assert (about["file"], about["overrides"]) == (str(TINY), [change, "seeds=1"])
+    assert about["settings"]["seeds"] == [0]
 
 
 def test_a_second_start_trains_nothing(first: tuple[Path, str]):
@@ -186,7 +189,7 @@ def test_help_schema_and_reference_load_no_tensorflow(option: str):
     assert "pydantic" in loaded
     assert loaded.isdisjoint({"tensorflow", "keras", "sklearn", "pandas", "tensorboard"})
     if option == "--help":
-        for name in ("--set", "--out", "--workers", "--dry-run", "--schema", "--fail-fast"):
+        for name in ("--set", "--out", "--workers", "--dry-run", "--schema", "--replace", "--fail-fast"):
             assert name in done.stdout
     elif option == "--reference":
         assert done.stdout.startswith("# Configuration\n")

@@ -123,12 +123,23 @@ def test_divergence_is_a_result_and_a_failure_is_not(tmp_path: Path, status: str
     assert storage.failure(tmp_path, run) == (None if done else "Traceback …")
 
 
-def test_writing_again_replaces_the_old_run(tmp_path: Path):
+def test_writing_again_replaces_the_old_run_but_not_what_a_user_put_there(tmp_path: Path):
     run = written(tmp_path, status="failed", error="no")
-    (tmp_path / storage.run_name(run) / "left over").touch()
+    folder = tmp_path / storage.run_name(run)
+    (folder / "events.out.tfevents.1.batchnorm-lab").touch()
+    (folder / "events.out.tfevents.1.mine").touch()
+    (folder / "notes").mkdir()
+    (folder / "notes/today.txt").write_text("strange")
     written(tmp_path)
     assert storage.is_done(tmp_path, run)
-    assert not (tmp_path / storage.run_name(run) / "left over").exists()
+    assert (folder / "notes/today.txt").read_text() == "strange"
+    assert {path.name for path in folder.iterdir()} == {
+        "run.json",
+        "curves.parquet",
+        "notes",
+        "events.out.tfevents.1.mine",
+    }
+    assert [path.name for path in folder.parent.iterdir()] == ["seed=4"]
 
 
 @pytest.mark.parametrize("where", ["curves", "events", "run.json", "rename"])
@@ -163,15 +174,71 @@ def test_a_crash_before_the_end_leaves_the_old_run(tmp_path: Path, monkeypatch: 
     assert storage.read_run(tmp_path, run).status == "finished"
 
 
-def test_forgetting_a_run_takes_its_half_written_directories_along(tmp_path: Path):
+def test_a_forgotten_run_leaves_what_a_user_put_there(tmp_path: Path):
     run = written(tmp_path)
-    parent = (tmp_path / storage.run_name(run)).parent
-    (parent / ".seed=4.123").mkdir()
-    (parent / "seed=40").mkdir()
-    (parent / ".seed=40.123").mkdir()
+    folder = tmp_path / storage.run_name(run)
+    (folder / "notes.txt").touch()
     storage.forget_run(tmp_path, run)
-    assert sorted(path.name for path in parent.iterdir()) == [".seed=40.123", "seed=40"]
     assert not storage.exists(tmp_path, run)
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+    written(tmp_path)
+    (folder / "notes.txt").unlink()
+    storage.forget_run(tmp_path, run)
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("crash_at", [1, 2])
+def test_a_run_that_cannot_take_its_place_leaves_the_old_one(
+    tmp_path: Path, crash_at: int, monkeypatch: pytest.MonkeyPatch
+):
+    run, renames, rename = written(tmp_path), [], Path.rename
+
+    def crash(path: Path, target: Path) -> Path:
+        renames.append(target)
+        if len(renames) == crash_at:
+            raise OSError(28, "No space left on device")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", crash)
+    with pytest.raises(OSError, match="No space left"):
+        storage.write_run(tmp_path, run, record_of(run, status="diverged"))
+    assert storage.read_run(tmp_path, run).status == "finished"
+    assert [path.name for path in (tmp_path / "a/learning_rate=0.1").iterdir()] == ["seed=4"]
+
+
+def test_a_run_that_is_a_link_is_replaced_and_what_it_points_to_stays(tmp_path: Path):
+    run = written(tmp_path / "runs")
+    folder = tmp_path / "runs" / storage.run_name(run)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    storage.write_run(tmp_path / "runs", run, record_of(run, status="diverged"))
+    assert storage.read_run(tmp_path / "runs", run).status == "diverged"
+    assert (tmp_path / "elsewhere/run.json").exists()
+
+
+def test_the_first_setting_that_differs_is_told(tmp_path: Path):
+    run = written(tmp_path)
+    assert storage.difference(tmp_path, run) is None
+    assert storage.difference(tmp_path, run_of()) is None
+    deeper = run.config.model.model_copy(update={"layers": (7,)})
+    changed = run.config.model_copy(update={"steps": 2000, "model": deeper})
+    other = Run.model_construct(arm="a", grid=run.grid, config=changed)
+    assert storage.difference(tmp_path, other) == "run.model.layers: [100, 100, 100] → [7]"
+    about = tmp_path / storage.run_name(run) / "run.json"
+    without = json.loads(about.read_text())
+    del without["config"]["xla"]
+    about.write_text(json.dumps(without | {"digest": "older"}))
+    assert storage.difference(tmp_path, run) == "run.xla: not a setting → auto"
+
+
+def test_a_run_that_may_not_be_read_is_not_to_be_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    run = written(tmp_path)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(StorageError, match=r"cannot be read \(Permission denied\); give yourself the right to$"):
+        storage.is_done(tmp_path, run)
 
 
 def test_a_copy_is_a_run_of_its_own(tmp_path: Path):

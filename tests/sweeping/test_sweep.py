@@ -1,74 +1,21 @@
-"""What a sweep plans, how it cuts the work, what it keeps, and what one run more costs it."""
+"""How a sweep does its pieces, what it keeps of them, and when it leaves them alone."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
+from places import place, record, tasks_at, write
 
-from experiments.conduct import Study
-from experiments.configuration.experiment import Experiment, Run
-from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
-from experiments.records import storage
-from experiments.records.storage import Curve, Record
-from experiments.records.tensorboard import write_run_events
-from experiments.sweeping import sweep, worker
-from experiments.sweeping.planning import (
-    PIECES_PER_WORKER,
-    Place,
-    Task,
-    cut_into_pieces,
-    estimate_seconds,
-    plan_sweep,
-    relative_cost,
-)
+from experiments.records import ownership, storage
+from experiments.records.storage import Record
+from experiments.sweeping import sweep
+from experiments.sweeping.planning import Place, Task, plan_sweep
 from experiments.sweeping.sweep import SweepOptions
 from experiments.sweeping.workforce import SweepError, WorkerLostError, Workforce
-
-ROOT = Path(__file__).parent.parent.parent
-
-STEPS = np.arange(0, 1001, 50)
-
-
-def place(folder: Path, arm: str = "arm", seed: int = 0, **settings: object) -> Place:
-    config = RunConfig.model_validate({"steps": 100, "seed": seed, **settings})
-    return Place(folder, Run.model_construct(arm=arm, grid={}, config=config))
-
-
-def record(of: Place, status: storage.Status = "finished", wall_seconds: float = 2.0) -> Record:
-    curves = {"loss/train": Curve(np.array([50, 100]), np.array([2.0, 1.0]))}
-    error = "Traceback\nValueError: no" if status == "failed" else ""
-    return Record(of.run.config, status, curves, error=error, provenance={"wall_seconds": wall_seconds})
-
-
-def write(of: Place, status: storage.Status = "finished") -> None:
-    storage.write_run(of.experiment, of.run, record(of, status))
-
-
-def task(seed: int = 0, **settings: object) -> Task:
-    at = place(Path("unused"), seed=seed, **settings)
-    return Task(at.run.config, (at,))
-
-
-def in_fresh_process(code: str) -> subprocess.CompletedProcess[str]:
-    """Run code in a Python of its own."""
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-
-
-def test_equal_configurations_are_trained_once_for_all_their_places(tmp_path: Path):
-    first, second, other = place(tmp_path / "a"), place(tmp_path / "b", arm="twin"), place(tmp_path / "a", seed=1)
-    plan = plan_sweep([first, second, other])
-    assert [task.places for task in plan.tasks] == [(first, second), (other,)]
-    assert plan.pending == [first, second, other]
 
 
 def test_a_finished_twin_is_copied_instead_of_trained(tmp_path: Path):
@@ -80,102 +27,6 @@ def test_a_finished_twin_is_copied_instead_of_trained(tmp_path: Path):
     assert plan_sweep([finished, missing]).done == [finished, missing]
     copied = tmp_path / "b" / storage.run_name(missing.run)
     assert list(copied.glob("events.out.tfevents.*"))
-
-
-def test_a_finished_twin_that_is_no_part_of_the_sweep_is_copied_too(tmp_path: Path):
-    finished, missing, other = place(tmp_path / "a"), place(tmp_path / "b"), place(tmp_path / "b", seed=1)
-    write(finished)
-    plan = plan_sweep([missing, other], elsewhere=[finished, place(tmp_path / "a", seed=1)])
-    assert (plan.done, plan.copies) == ([], [(finished, missing)])
-    assert [task.places for task in plan.tasks] == [(other,)]
-
-
-def test_diverged_runs_are_done_and_failed_ones_are_not(tmp_path: Path):
-    diverged, failed = place(tmp_path, arm="a"), place(tmp_path, arm="b", seed=1)
-    write(diverged, "diverged")
-    write(failed, "failed")
-    plan = plan_sweep([diverged, failed])
-    assert plan.done == [diverged]
-    assert plan.pending == [failed]
-
-
-def test_another_configuration_in_the_same_place_is_not_done(tmp_path: Path):
-    write(place(tmp_path))
-    assert plan_sweep([place(tmp_path, steps=150)]).done == []
-    assert plan_sweep([place(tmp_path)]).done != []
-
-
-def test_a_directory_without_run_json_is_not_done(tmp_path: Path):
-    here = place(tmp_path)
-    write(here)
-    (tmp_path / storage.run_name(here.run) / "run.json").unlink()
-    assert plan_sweep([here]).done == []
-
-
-def test_the_estimate_is_the_median_of_finished_runs_of_the_program_over_the_workers(tmp_path: Path):
-    done = [place(tmp_path, seed=seed) for seed in range(3)]
-    for at, seconds in zip(done, (1.0, 3.0, 8.0), strict=True):
-        storage.write_run(at.experiment, at.run, record(at, wall_seconds=seconds))
-    missing = [place(tmp_path, seed=seed) for seed in range(3, 7)]
-    assert estimate_seconds(plan_sweep([*done, *missing]), workers=2) == 4 * 3.0 / 2
-    longer = place(tmp_path, seed=9, steps=200)
-    assert estimate_seconds(plan_sweep([*done, longer]), workers=2) is None
-    unknown = place(tmp_path, seed=9, model={"layers": [7]})
-    assert estimate_seconds(plan_sweep([*done, unknown]), workers=2) is None
-
-
-def test_timed_runs_are_not_spread_over_the_workers_in_the_estimate_either(tmp_path: Path):
-    done, missing = place(tmp_path, timed=True), place(tmp_path, timed=True, seed=1)
-    storage.write_run(done.experiment, done.run, record(done, wall_seconds=3.0))
-    assert estimate_seconds(plan_sweep([done, missing]), workers=2) == 3.0
-
-
-def test_a_worker_with_another_number_of_threads_is_a_clear_error():
-    code = (
-        "from experiments.sweeping.worker import _start\n"
-        "from experiments.sweeping.workforce import SweepError\n"
-        "_start(1); _start(1)\n"
-        "try: _start(2)\n"
-        "except SweepError as error: print(error)"
-    )
-    assert "another number of threads than 2" in in_fresh_process(code).stdout
-
-
-def test_a_worker_keeps_its_programs_up_to_a_bound_and_gives_up_the_oldest(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(worker, "KEPT_PROGRAMS", 2)
-    monkeypatch.setattr(worker, "_programs", {})
-    monkeypatch.setattr("experiments.training.program.Program", lambda config, dataset: (config, dataset))
-    first, second, third = (task(dataset={"batch_size": size}).config for size in (10, 20, 30))
-    kept = [worker._program(config, None)[0] for config in (first, second)]
-    assert worker._program(first.model_copy(update={"seed": 1}), None) == (kept[0], 0.0)
-    worker._program(third, None)
-    assert worker._program(second, None)[0] is kept[1]
-    assert worker._program(first, None)[0] is not kept[0]
-
-
-def test_pieces_hold_every_task_once_and_each_a_single_program():
-    tasks = [task(seed, steps=5000, model={"layers": [width]}) for width in (10, 20, 300) for seed in range(50)]
-    pieces = cut_into_pieces(tasks, workers=2)
-    assert Counter(task.config.digest() for piece in pieces for task in piece) == Counter(
-        task.config.digest() for task in tasks
-    )
-    assert all(len({task.config.program_key() for task in piece}) == 1 for piece in pieces)
-    costs = [sum(relative_cost(task.config) for task in piece) for piece in pieces]
-    assert costs == sorted(costs, reverse=True)
-
-
-def test_a_large_program_is_cut_for_all_workers_a_small_one_is_compiled_once():
-    large = [task(seed, steps=20_000) for seed in range(100)]
-    small = [task(seed, steps=100, model={"layers": [5]}) for seed in range(100)]
-    assert len(cut_into_pieces(large, workers=4)) == 4 * PIECES_PER_WORKER
-    pieces = cut_into_pieces([*large, *small], workers=4)
-    assert sum(piece[0].config.model.layers == (5,) for piece in pieces) == 1
-    assert len(cut_into_pieces(small, workers=2)) == 2  # with nothing else to do, both workers help
-
-
-def test_the_learning_rate_and_the_seed_do_not_part_a_program():
-    tasks = [task(seed, optimizer={"learning_rate": rate}) for seed in range(3) for rate in (0.1, 1.0)]
-    assert len(cut_into_pieces(tasks, workers=1)) == 1
 
 
 @pytest.fixture
@@ -192,10 +43,6 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[RunConfig]:
 
     monkeypatch.setattr(worker, "train_task", train_task)
     return configs
-
-
-def tasks_at(*places: Place) -> list[Task]:
-    return [Task(at.run.config, (at,)) for at in places]
 
 
 def test_a_piece_done_again_trains_only_what_has_no_record(tmp_path: Path, trained: list[RunConfig]):
@@ -223,26 +70,17 @@ def test_no_clock_runs_while_the_run_before_is_written(
     assert underway == ([1, 2] if timed else [2, 2])
 
 
-def test_runs_that_give_way_to_other_settings_are_counted(tmp_path: Path):
-    before, failed, new = place(tmp_path, seed=0), place(tmp_path, seed=1), place(tmp_path, seed=2)
-    write(before)
-    write(failed, "failed")
-    longer = [place(tmp_path, seed=seed, steps=200) for seed in range(3)]
-    assert plan_sweep([before, failed, new]).outdated == []
-    assert plan_sweep(longer).outdated == longer[:1]
-
-
 def test_a_piece_is_left_when_another_sweep_holds_the_folder(tmp_path: Path, trained: list[RunConfig]):
-    with storage.locked(tmp_path):
+    with ownership.locked(tmp_path):
         sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: "an earlier sweep"})
         assert trained == []
-        sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: storage.holder(tmp_path)})
+        sweep.train_piece(tasks_at(place(tmp_path)), SweepOptions(), {}, {tmp_path: ownership.holder(tmp_path)})
         assert len(trained) == 1
 
 
 def test_a_result_is_not_written_once_the_folder_changed_hands(tmp_path: Path):
     here = place(tmp_path)
-    with storage.locked(tmp_path):
+    with ownership.locked(tmp_path):
         sweep._write(tasks_at(here)[0], record(here), {tmp_path: "an earlier sweep"})
     assert not storage.exists(tmp_path, here.run)
 
@@ -294,65 +132,16 @@ def test_after_a_loss_the_rest_is_done_and_losses_without_progress_end_it(tmp_pa
     sweep._see_through(crew, lambda _: None, lambda left: [left], [])
 
 
-def test_a_folder_is_held_by_one_sweep_and_let_go_at_its_end(tmp_path: Path):
-    with storage.locked(tmp_path):
-        holder = storage.holder(tmp_path)
-        assert holder
-        with pytest.raises(storage.StorageError, match=r"another sweep .* is writing here"), storage.locked(tmp_path):
-            pass
-        assert storage.holder(tmp_path) == holder
-    assert storage.holder(tmp_path) == ""
-    with storage.locked(tmp_path):
-        assert storage.holder(tmp_path) not in ("", holder)
-    assert storage.holder(tmp_path / "nowhere") is None
-
-
-SEEDS, FINISHED = 50, 1000
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory) -> tuple[Experiment, Path]:
-    """An experiment of a thousand runs, all finished."""
-    folder = tmp_path_factory.mktemp("many")
-    (folder / "many.yaml").write_text(
-        "title: Many\nrun: {steps: 1000, evaluate_every: 50, probes: [pre_activations, gradients]}\n"
-        "arms: {no_bn: {}, custom_bn: {model.norm.kind: custom}}\n"
-        f"grid: {{optimizer.learning_rate: [{', '.join(f'{0.1 * i:.1f}' for i in range(1, 11))}]}}\nseeds: {SEEDS}\n"
-    )
-    experiment = load_experiment(folder / "many.yaml")
-    metrics = ["loss/validation", "accuracy/validation"]
-    metrics += [f"pre_activation/{layer}/p{p}" for layer in (1, 2, 3) for p in (15, 50, 85)]
-    metrics += [f"gradient_norm/{layer}" for layer in (1, 2, 3, 4)]
-    curves = {metric: Curve(STEPS, np.random.default_rng(0).random(len(STEPS))) for metric in metrics}
-    blank = Record(RunConfig(), "finished", curves, seconds=Curve(STEPS, STEPS * 1e-4), provenance={"wall_seconds": 1})
+def test_an_outdated_run_stays_until_its_successor_is_written(tmp_path: Path, trained: list[RunConfig]):
+    old, new = place(tmp_path), place(tmp_path, steps=200)
+    write(old)
+    plan = plan_sweep([new])
+    appeared: list[Place] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "_sync", lambda _: None)  # a thousand syncs are slow, and not what is tested
-        for run in experiment.evaluation_runs({}):
-            storage.write_run(folder, run, replace(blank, config=run.config), write_run_events)
-    return experiment, folder
-
-
-def least_seconds(work: Callable[[], Any], times: int = 3) -> tuple[Any, float]:
-    """What the work returns, and the processor time it takes when least disturbed."""
-    seconds = []
-    for _ in range(times):
-        started = time.process_time()
-        result = work()
-        seconds.append(time.process_time() - started)
-    return result, min(seconds)
-
-
-def test_planning_finished_runs_costs_a_fraction_of_a_millisecond_each(many: tuple[Experiment, Path]):
-    experiment, folder = many
-    plan, seconds = least_seconds(lambda: plan_sweep(Study(experiment, folder).evaluation()))
-    assert len(plan.done) == FINISHED
-    assert not plan.pending
-    assert seconds / FINISHED < 3e-4  # 3 s for 10,000
-
-
-def test_tabulating_finished_runs_costs_a_millisecond_each(many: tuple[Experiment, Path]):
-    experiment, folder = many
-    table, seconds = least_seconds(lambda: Study(experiment, folder).table())
-    assert len(table) == FINISHED
-    assert table["best_validation_accuracy"].notna().all()
-    assert seconds / FINISHED < 1e-3  # 10 s for 10,000
+        patch.setattr(sweep, "_train", lambda *_: None)
+        sweep.sweep(plan, SweepOptions(), lambda done, _: appeared.extend(done))
+    assert appeared == []  # the old one is not taken for the new
+    assert storage.is_done(tmp_path, old.run)
+    sweep.train_piece(plan.tasks, SweepOptions(), {}, {tmp_path: None})
+    assert [config.steps for config in trained] == [200]
+    assert storage.is_done(tmp_path, new.run)

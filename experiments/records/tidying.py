@@ -1,0 +1,82 @@
+"""What in an experiment's folder is ours to remove? Files that we wrote, known by their names; all else stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+RUN, CURVES = "run.json", "curves.parquet"
+EVENTS = "events.out.tfevents.*.batchnorm-lab"
+BEFORE = ".before"  # a run put aside while its successor takes its place
+LEFT_RUN = re.compile(r"\.(seed=\d+)\.[0-9a-f]{8}(\.before)?")
+LEFT_FILE = re.compile(r"\..+\.\d+\.partial")
+
+
+def clear(directory: Path, heir: Path | None = None) -> None:
+    """Remove a run's files from its directory, and the directory once it is empty.
+
+    heir: the directory that is given what a user put there.
+    """
+    if directory.is_symlink():
+        directory.unlink()  # what it points to is a user's
+        return
+    for pattern in (RUN, CURVES, EVENTS):  # without its first file there is no run
+        for path in directory.glob(pattern):
+            path.unlink()
+    if heir is not None and heir.is_dir() and directory.is_dir():
+        for path in directory.iterdir():
+            if not (heir / path.name).exists():
+                path.rename(heir / path.name)
+    with contextlib.suppress(OSError):  # not empty, or not there
+        directory.rmdir()
+
+
+def clear_events(folder: Path) -> None:
+    """Remove the events that we wrote into a folder and into those inside it, which go once they are empty."""
+    for path in [*folder.rglob(EVENTS)]:
+        path.unlink()
+        if path.parent != folder and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+
+def tidy(folder: Path, runs: Collection[Path]) -> None:
+    """Put in order what a killed command left; the folder must be held.
+
+    runs: the directories that the experiment's runs have. What is half-written goes; a run that had just been put
+    aside for its successor comes back.
+    """
+    for left in folder.glob(".*.partial"):
+        if LEFT_FILE.fullmatch(left.name):
+            left.unlink()
+    for parent in {run.parent for run in runs}:
+        for left in parent.glob(".seed=*"):
+            if name := LEFT_RUN.fullmatch(left.name):
+                run = parent / name[1]
+                if left.name.endswith(BEFORE) and not run.exists():
+                    left.rename(run)
+                else:
+                    clear(left, heir=run)
+
+
+def strays(folder: Path, runs: Collection[Path]) -> list[Path]:
+    """Return the directories of runs that lie in a folder and are none of `runs`, such as those of an arm given up."""
+    known, found = set(runs), []
+    for name, inner, files in os.walk(folder):
+        is_run = {RUN, CURVES} <= set(files)
+        if is_run and Path(name) not in known:
+            found.append(Path(name))
+        inner[:] = [] if is_run else [other for other in inner if not other.startswith(".")]
+    return sorted(found)
+
+
+def remove_strays(folder: Path, runs: Collection[Path]) -> None:
+    """Remove runs that are none of `runs`, and the folders that are empty then."""
+    for directory in strays(folder, runs):
+        clear(directory)
+        for parent in directory.parents:
+            if parent == folder or any(parent.iterdir()):
+                break
+            parent.rmdir()

@@ -1,0 +1,106 @@
+"""What a sweep plans, how long it thinks that takes, and how it cuts the work."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from places import place, record, task, write
+
+from experiments.records import storage
+from experiments.sweeping.planning import (
+    PIECES_PER_WORKER,
+    cut_into_pieces,
+    estimate_seconds,
+    plan_sweep,
+    relative_cost,
+)
+
+
+def test_equal_configurations_are_trained_once_for_all_their_places(tmp_path: Path):
+    first, second, other = place(tmp_path / "a"), place(tmp_path / "b", arm="twin"), place(tmp_path / "a", seed=1)
+    plan = plan_sweep([first, second, other])
+    assert [task.places for task in plan.tasks] == [(first, second), (other,)]
+    assert plan.pending == [first, second, other]
+
+
+def test_a_finished_twin_that_is_no_part_of_the_sweep_is_copied_too(tmp_path: Path):
+    finished, missing, other = place(tmp_path / "a"), place(tmp_path / "b"), place(tmp_path / "b", seed=1)
+    write(finished)
+    plan = plan_sweep([missing, other], elsewhere=[finished, place(tmp_path / "a", seed=1)])
+    assert (plan.done, plan.copies) == ([], [(finished, missing)])
+    assert [task.places for task in plan.tasks] == [(other,)]
+
+
+def test_diverged_runs_are_done_and_failed_ones_are_not(tmp_path: Path):
+    diverged, failed = place(tmp_path, arm="a"), place(tmp_path, arm="b", seed=1)
+    write(diverged, "diverged")
+    write(failed, "failed")
+    plan = plan_sweep([diverged, failed])
+    assert plan.done == [diverged]
+    assert plan.pending == [failed]
+
+
+def test_another_configuration_in_the_same_place_is_not_done(tmp_path: Path):
+    write(place(tmp_path))
+    assert plan_sweep([place(tmp_path, steps=150)]).done == []
+    assert plan_sweep([place(tmp_path)]).done != []
+
+
+def test_a_directory_without_run_json_is_not_done(tmp_path: Path):
+    here = place(tmp_path)
+    write(here)
+    (tmp_path / storage.run_name(here.run) / "run.json").unlink()
+    assert plan_sweep([here]).done == []
+
+
+def test_runs_that_give_way_to_other_settings_are_counted(tmp_path: Path):
+    before, failed, new = place(tmp_path, seed=0), place(tmp_path, seed=1), place(tmp_path, seed=2)
+    write(before)
+    write(failed, "failed")
+    longer = [place(tmp_path, seed=seed, steps=200) for seed in range(3)]
+    assert plan_sweep([before, failed, new]).outdated == []
+    assert plan_sweep(longer).outdated == longer[:1]
+
+
+def test_the_estimate_is_the_median_of_finished_runs_of_the_program_over_the_workers(tmp_path: Path):
+    done = [place(tmp_path, seed=seed) for seed in range(3)]
+    for at, seconds in zip(done, (1.0, 3.0, 8.0), strict=True):
+        storage.write_run(at.experiment, at.run, record(at, wall_seconds=seconds))
+    missing = [place(tmp_path, seed=seed) for seed in range(3, 7)]
+    assert estimate_seconds(plan_sweep([*done, *missing]), workers=2) == 4 * 3.0 / 2
+    longer = place(tmp_path, seed=9, steps=200)
+    assert estimate_seconds(plan_sweep([*done, longer]), workers=2) is None
+    unknown = place(tmp_path, seed=9, model={"layers": [7]})
+    assert estimate_seconds(plan_sweep([*done, unknown]), workers=2) is None
+
+
+def test_timed_runs_are_not_spread_over_the_workers_in_the_estimate_either(tmp_path: Path):
+    done, missing = place(tmp_path, timed=True), place(tmp_path, timed=True, seed=1)
+    storage.write_run(done.experiment, done.run, record(done, wall_seconds=3.0))
+    assert estimate_seconds(plan_sweep([done, missing]), workers=2) == 3.0
+
+
+def test_pieces_hold_every_task_once_and_each_a_single_program():
+    tasks = [task(seed, steps=5000, model={"layers": [width]}) for width in (10, 20, 300) for seed in range(50)]
+    pieces = cut_into_pieces(tasks, workers=2)
+    assert Counter(task.config.digest() for piece in pieces for task in piece) == Counter(
+        task.config.digest() for task in tasks
+    )
+    assert all(len({task.config.program_key() for task in piece}) == 1 for piece in pieces)
+    costs = [sum(relative_cost(task.config) for task in piece) for piece in pieces]
+    assert costs == sorted(costs, reverse=True)
+
+
+def test_a_large_program_is_cut_for_all_workers_a_small_one_is_compiled_once():
+    large = [task(seed, steps=20_000) for seed in range(100)]
+    small = [task(seed, steps=100, model={"layers": [5]}) for seed in range(100)]
+    assert len(cut_into_pieces(large, workers=4)) == 4 * PIECES_PER_WORKER
+    pieces = cut_into_pieces([*large, *small], workers=4)
+    assert sum(piece[0].config.model.layers == (5,) for piece in pieces) == 1
+    assert len(cut_into_pieces(small, workers=2)) == 2  # with nothing else to do, both workers help
+
+
+def test_the_learning_rate_and_the_seed_do_not_part_a_program():
+    tasks = [task(seed, optimizer={"learning_rate": rate}) for seed in range(3) for rate in (0.1, 1.0)]
+    assert len(cut_into_pieces(tasks, workers=1)) == 1
