@@ -12,6 +12,7 @@ from types import ModuleType
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `experiments` on PYTHONPATH
 from experiments.reporting import terminal
+from experiments.training.surroundings import unconfigure
 
 WITHOUT_TENSORFLOW = "tensorboard.compat.notf"  # the module by which TensorBoard is told, in its own builds
 
@@ -33,4 +34,5 @@ def curves() -> None:
 
 
 if __name__ == "__main__":
+    unconfigure()
     terminal.run(curves)

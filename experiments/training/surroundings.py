@@ -11,6 +11,7 @@ import functools
 import gc
 import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,6 +32,8 @@ TELLING = re.compile(
     r"OPENBLAS_|NPY_|CUDA_|NVIDIA_TF32_|GLIBC_TUNABLES$|LD_PRELOAD$).*"
 )
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
+# Keras imports them where they are installed, for plots and data frames: a fifth of a worker's time to start.
+UNUSED_BY_KERAS = ("matplotlib", "pandas")
 
 
 class StartError(Exception):
@@ -66,7 +69,7 @@ def start_tensorflow(threads: int | None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault(ONEDNN, "1")
     with _quiet_stderr():
-        with _unconfigured():
+        with _unconfigured(), _without(UNUSED_BY_KERAS):
             import keras
             import tensorflow as tf
         if keras.config.backend() != "tensorflow":
@@ -129,6 +132,18 @@ def _unconfigured() -> Iterator[None]:
         for name in UNCONFIGURED:
             del os.environ[name]
         os.environ.update(configured)
+
+
+@contextlib.contextmanager
+def _without(packages: tuple[str, ...]) -> Iterator[None]:
+    """Have packages be missing for a while, unless they are loaded or the process, a Dask worker, is not ours alone."""
+    hidden = [name for name in packages if name not in sys.modules and "distributed" not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: as Python marks what is missing
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 @contextlib.contextmanager
