@@ -154,14 +154,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
         else:
             statistics = (tf.stop_gradient(self._read(v)) for v in (self.moving_mean, self.moving_variance))
             mean, variance, gamma, beta = map(self._spread, (*statistics, gamma, beta))
-            fused = kernels.prefers_fused(x, self._reduced_axes, training=False)
-            infer = kernels.fused_inference if fused else equations.affine
-            y = infer(x, mean, variance, gamma, beta, self.epsilon)
+            y = equations.affine(x, mean, variance, gamma, beta, self.epsilon)
         return tf.cast(y, self.compute_dtype)
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         plain = mask is None and not (self.renorm or self.synchronized or self.virtual_batch_size)
-        if plain and kernels.prefers_fused(x, self._reduced_axes, training=True):
+        if plain and kernels.prefers_fused(x, self._reduced_axes):
             y, batch = kernels.fused_training(x, gamma, beta, self.epsilon)
             self._update_moving_statistics(x, batch, mask)
             return y

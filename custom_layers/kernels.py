@@ -17,29 +17,20 @@ from custom_layers.equations import Moments
 # Measured on two cores, float32: elsewhere the plain operations are as fast or faster. Fewest elements for the kernel
 # on one thread, and on several, which oneDNN takes 0.1 to 0.2 ms to start:
 FEW_CHANNELS = 16
-TRAINING_FEW_CHANNELS = (12_000, 80_000)
-TRAINING_MANY_CHANNELS = (32_000, 100_000)
-INFERENCE_FEW_CHANNELS = (50_000, 200_000)
+FEWEST_OF_FEW_CHANNELS = (12_000, 80_000)
+FEWEST_OF_MANY_CHANNELS = (32_000, 100_000)
 CHANNELS_AT_ONCE = 4  # with a remainder the kernel takes up to three times as long as the plain operations
 ASSUMED_BATCH = 32  # where it is unknown, as under `fit`, whose default this is
 LONGEST_RUN = 8  # rows of channels, of which the kernel takes many more short ones than long ones a second
 LARGEST_MEAN, LARGEST_SUM = 64.0, 2.0**26  # of a channel, in its deviations, up to which the kernel adds up well
 
 
-def prefers_fused(x: tf.Tensor, axes: tuple[int, ...], training: bool) -> bool:
-    """Whether the fused kernel takes x, normalized over `axes`, and is the faster way to do it."""
+def prefers_fused(x: tf.Tensor, axes: tuple[int, ...]) -> bool:
+    """Whether the fused kernel takes x, in training normalized over `axes`, and is the faster way to do it."""
     channels = x.shape[len(axes) :].num_elements()
     if x.dtype != tf.float32 or axes != tuple(range(len(axes))) or not axes or not channels or in_xla():
         return False
-    match training, channels <= FEW_CHANNELS:
-        case True, True:
-            one_thread, several = TRAINING_FEW_CHANNELS
-        case True, False:
-            one_thread, several = TRAINING_MANY_CHANNELS
-        case False, True:
-            one_thread, several = INFERENCE_FEW_CHANNELS
-        case _:
-            return False
+    one_thread, several = FEWEST_OF_FEW_CHANNELS if channels <= FEW_CHANNELS else FEWEST_OF_MANY_CHANNELS
     fewest = one_thread if tf.config.threading.get_intra_op_parallelism_threads() == 1 else several
     rows, example = x.shape[0], x.shape[1:].num_elements()  # an example of unknown size counts as large
     large = example is None or (ASSUMED_BATCH if rows is None else rows) * example >= fewest
@@ -102,17 +93,6 @@ def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
 
     y, mean, variance = with_gradient(x, gamma, beta)
     return tf.ensure_shape(y, x.shape), Moments(count, mean, variance)
-
-
-def fused_inference(
-    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
-) -> tf.Tensor:
-    """Normalized x for given statistics. γ, β, mean and variance have the shape of the channels."""
-    channels = gamma.shape.num_elements()
-    mean, variance, scale, offset = (tf.reshape(v, [channels]) for v in (mean, variance, gamma, beta))
-    flat, options = tf.reshape(x, _image(x, channels)), {"epsilon": epsilon, "is_training": False}
-    y, *_ = tf.raw_ops.FusedBatchNormV3(x=flat, scale=scale, offset=offset, mean=mean, variance=variance, **options)
-    return tf.reshape(y, tf.shape(x))
 
 
 def _image(x: tf.Tensor, channels: int) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from custom_layers import BatchNormalization, kernels
+from custom_layers import BatchNormalization
 
 # Keras's variables do not know the `copy` argument that NumPy 2 hands to __array__ when Keras saves them.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -313,11 +313,9 @@ def test_virtual_batch_size_may_be_a_whole_number_of_numpy():
     assert json.loads(json.dumps(layer.get_config()))["virtual_batch_size"] == 8
 
 
-@pytest.mark.parametrize(("shape", "kernel"), [((10, 4), False), ((64, 40, 40, 4), True)], ids=str)
-def test_moving_statistics_carry_no_gradient(shape, kernel):
-    layer, x = BatchNormalization(), tf.constant(batch(*shape))
-    layer.build(shape)
-    assert kernels.prefers_fused(x, layer._reduced_axes, training=False) == kernel
+def test_moving_statistics_carry_no_gradient():
+    layer, x = BatchNormalization(), tf.constant(batch(10, 4))
+    layer.build(x.shape)
     moving = [tf.constant(v) for v in layer.non_trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(moving)
