@@ -159,7 +159,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         plain = mask is None and not (self.renorm or self.synchronized or self.virtual_batch_size)
-        if plain and kernels.prefers_fused(x, self._reduced_axes):
+        fused = plain and kernels.prefers_fused(x, self._reduced_axes)
+        if fused and not kernels.in_forward_mode(x, gamma, beta):
             y, batch = kernels.fused_training(x, gamma, beta, self.epsilon)
             self._update_moving_statistics(x, batch, mask)
             return y
@@ -180,7 +181,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self._update_moving_statistics(x, batch, mask)
         if self.virtual_batch_size is not None:
             return layout.join_rows(y, x)
-        return y if values is x else tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+        y = y if values is x else tf.reshape(y, tf.shape(x))
+        y.set_shape(x.shape)
+        return y
 
     def _renormalized(self, batch: Moments, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """γ and β of batch renormalization, (x̂ r + d) γ + β with r and d held constant (Ioffe 2017, section 3)."""

@@ -51,10 +51,13 @@ def split_rows(x: tf.Tensor, mask: tf.Tensor | None, size: int) -> tuple[tf.Tens
 def join_rows(grouped: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Undoes `split_rows`, the rows that were added left out."""
     flat = tf.reshape(grouped, [-1, *tf.unstack(tf.shape(grouped))[2:]])
-    return tf.ensure_shape(flat[: tf.shape(like)[0]], like.shape)
+    rows = flat[: tf.shape(like)[0]]
+    rows.set_shape(like.shape)
+    return rows
 
 
 def _grouped(x: tf.Tensor, size: int) -> tf.Tensor:
     groups = None if x.shape[0] is None else x.shape[0] // size
     grouped = tf.reshape(x, [-1, size, *tf.unstack(tf.shape(x))[1:]])
-    return tf.ensure_shape(grouped, [groups, size, *x.shape[1:]])
+    grouped.set_shape([groups, size, *x.shape[1:]])  # tf.ensure_shape fails in forward mode inside a tf.function
+    return grouped
