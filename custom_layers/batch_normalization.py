@@ -32,8 +32,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
     A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
     broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
     as they were. The moving statistics are float32 at least; they carry no gradient. Inputs keep their precision until
-    they are normalized, whatever the compute dtype. Under a distribution strategy the replicas' moving statistics are
-    averaged; with `synchronized` the batch statistics are common too.
+    they are normalized, whatever the compute dtype.
+
+    Under a distribution strategy the replicas' moving statistics are averaged at each step. Where replicas cannot meet,
+    in a loop, a branch or an inner tf.function, as in the cell of an RNN, each goes on from its own, and what is read,
+    saved or shown outside is their average; the next step outside of a loop makes them one again. With `synchronized`
+    the batch statistics are common too, which needs a place where replicas meet, as with the stock layer.
     """
 
     def __init__(
@@ -123,8 +127,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             options = {role: getattr(self, f"{name}_{role}") for role in roles}
             return self.add_weight(shape=shape, name=name, autocast=False, **options)
 
-        options = {"dtype": self._statistics_dtype, "trainable": False, "aggregation": "mean"}  # over replicas
-        statistic = functools.partial(self.add_weight, shape, autocast=False, **options)
+        def statistic(initializer: Any, name: str) -> keras.Variable:
+            over_replicas = {"synchronization": "on_read", "aggregation": "mean"}
+            options = {"shape": shape, "dtype": self._statistics_dtype, "trainable": False, "autocast": False}
+            return keras.Variable(initializer, name=name, **options, **over_replicas)
 
         def initial_deviation(shape: tuple[int, ...], dtype: str) -> tf.Tensor:
             return keras.ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
@@ -133,14 +139,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.gamma = parameter("gamma")
         if self.center:
             self.beta = parameter("beta")
-        self.moving_mean = statistic(self.moving_mean_initializer, name="moving_mean")
-        self.moving_variance = statistic(self.moving_variance_initializer, name="moving_variance")
+        self.moving_mean = statistic(self.moving_mean_initializer, "moving_mean")
+        self.moving_variance = statistic(self.moving_variance_initializer, "moving_variance")
         if self.renorm:
-            self.moving_stddev = statistic(initial_deviation, name="moving_stddev")
-            self.renorm_mean = statistic(self.moving_mean_initializer, name="renorm_mean")
-            self.renorm_stddev = statistic(initial_deviation, name="renorm_stddev")
+            self.moving_stddev = statistic(initial_deviation, "moving_stddev")
+            self.renorm_mean = statistic(self.moving_mean_initializer, "renorm_mean")
+            self.renorm_stddev = statistic(initial_deviation, "renorm_stddev")
         if self.momentum is None:
-            self.batches_seen = statistic("zeros", name="batches_seen")
+            self.batches_seen = statistic("zeros", "batches_seen")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes=dict(zip(axes, shape, strict=True)))
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
@@ -202,7 +208,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         certain = mask is None and 0 not in x.shape and None not in [x.shape[a] for a in self._reduced_axes]
 
         def assign(variable: keras.Variable, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-            return variable.assign(new if certain else tf.where(count > 0, new, old))
+            return variable.assign(_mean_over_replicas(new if certain else tf.where(count > 0, new, old)))
 
         def move(variable: keras.Variable, value: tf.Tensor, momentum: tf.Tensor | float) -> tf.Tensor:
             old = self._read(variable)
@@ -230,3 +236,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
         """Statistic or parameter with ones for the reduced axes behind channels, so that it broadcasts against x."""
         return statistic if statistic.shape == self._spread_shape else tf.reshape(statistic, self._spread_shape)
+
+
+def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    """Mean of the replicas' values, or the value itself where replicas cannot meet: in loops and inner functions."""
+    replicas = tf.distribute.get_replica_context()
+    if replicas is None or replicas.num_replicas_in_sync == 1:
+        return value
+    try:
+        return replicas.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+    except RuntimeError:  # raised while tracing, by every replica alike
+        return value
