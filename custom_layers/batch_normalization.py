@@ -30,7 +30,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         batches", Hoffer et al. 2017); the last may be shorter. Moving statistics take the average, weighted by count.
 
     A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
-    broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
+    broadcastable to all of it. All positions are normalized. Inputs may be ragged along axes that hold no channels. A channel without any value leaves its moving statistics
     as they were. The moving statistics are float32 at least; they carry no gradient. Inputs keep their precision until
     they are normalized, whatever the compute dtype.
 
@@ -151,6 +151,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Normalized inputs, in the compute dtype."""
+        if isinstance(inputs, tf.RaggedTensor):
+            x, mask = layout.padded(inputs, mask, self._channel_axes)
+            return layout.ragged_like(inputs, BatchNormalization.call(self, x, training, mask))
         x = tf.cast(inputs, self._statistics_dtype)
         mask = None if mask is None else layout.align_mask(tf.convert_to_tensor(mask), x, self._channel_axes)
         gamma = self._read(self.gamma) if self.scale else tf.ones(self.moving_mean.shape, x.dtype)
