@@ -30,9 +30,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
         batches", Hoffer et al. 2017); the last may be shorter. Moving statistics take the average, weighted by count.
 
     A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
-    broadcastable to all of it. All positions are normalized. Inputs may be ragged along axes that hold no channels. A channel without any value leaves its moving statistics
+    broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
     as they were. The moving statistics are float32 at least; they carry no gradient. Inputs keep their precision until
-    they are normalized, whatever the compute dtype.
+    they are normalized, whatever the compute dtype. They may be ragged along axes that hold no channels.
 
     Under a distribution strategy the replicas' moving statistics are averaged at each step. Where replicas cannot meet,
     in a loop, a branch or an inner tf.function, as in the cell of an RNN, each goes on from its own, and what is read,
@@ -200,9 +200,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
         deviation = tf.sqrt(tf.reshape(batch.variance, gamma.shape) + self.epsilon)
         long_term = tf.maximum(self._read(self.renorm_stddev), self.epsilon**0.5)
         given = {key: value for key, value in (self.renorm_clipping or {}).items() if value is not None}
-        clip = {"rmin": 0.0, "rmax": math.inf, "dmax": math.inf, **given}
-        r = tf.clip_by_value(deviation / long_term, clip["rmin"], clip["rmax"])
-        d = tf.clip_by_value((mean - self._read(self.renorm_mean)) / long_term, -clip["dmax"], clip["dmax"])
+        largest = mean.dtype.max  # not inf, which tf.debugging.enable_check_numerics finds among a graph's constants
+        rmax, dmax = (min(given.get(key, largest), largest) for key in ("rmax", "dmax"))
+        r = tf.clip_by_value(deviation / long_term, given.get("rmin", 0.0), rmax)
+        d = tf.clip_by_value((mean - self._read(self.renorm_mean)) / long_term, -dmax, dmax)
         r, d = tf.stop_gradient(r), tf.stop_gradient(d)
         return r * gamma, d * gamma + beta
 
