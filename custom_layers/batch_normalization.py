@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from custom_layers import equations, kernels, layout
-from custom_layers.arguments import check_between, check_clipping, checked_axis, checked_size
+from custom_layers.arguments import checked_axis, checked_between, checked_clipping, checked_size
 from custom_layers.equations import Moments
 
 
@@ -64,11 +64,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     ) -> None:
         axis = checked_axis(axis)
         if momentum is not None:
-            check_between("momentum", momentum, 0, 1, " or None")
-        check_between("epsilon", epsilon, 0, math.inf)
-        check_between("renorm_momentum", renorm_momentum, 0, 1)
-        if renorm:
-            check_clipping(renorm_clipping or {})
+            momentum = checked_between("momentum", momentum, 0, 1, " or None")
+        epsilon = checked_between("epsilon", epsilon, 0, math.inf)
+        renorm_momentum = checked_between("renorm_momentum", renorm_momentum, 0, 1)
+        if renorm and renorm_clipping:
+            renorm_clipping = checked_clipping(renorm_clipping)
         if virtual_batch_size is not None:
             virtual_batch_size = checked_size("virtual_batch_size", virtual_batch_size)
             if renorm or synchronized:
@@ -95,15 +95,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
             **{"autocast": False, **kwargs},  # the layer casts for itself, upwards
         )
         self.axis = axis
-        self.momentum = momentum if momentum is None else float(momentum)
+        self.momentum = momentum
         self.virtual_batch_size = virtual_batch_size
 
     def get_config(self) -> dict[str, Any]:
         """Configuration; the stock layer can be made from it unless it uses what the stock layer does not have."""
-        config = {**super().get_config(), "axis": self.axis if isinstance(self.axis, int) else list(self.axis)}
+        config = {**super().get_config(), "axis": self.axis}
+        if not isinstance(self.axis, int):
+            config["axes"] = list(config.pop("axis"))  # Keras leaves out an "axis" of several when it loads .h5 files
         if self.virtual_batch_size is not None:
             config["virtual_batch_size"] = self.virtual_batch_size
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BatchNormalization":
+        """Layer of that configuration, the stock layer's too."""
+        axes = config.get("axes")
+        return super().from_config(
+            config if axes is None else {"axis": axes} | {key: config[key] for key in config if key != "axes"}
+        )
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights: (channels,) for one axis, else the sizes of the channel axes in ascending order."""
@@ -199,7 +209,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean = tf.reshape(batch.mean, gamma.shape)
         deviation = tf.sqrt(tf.reshape(batch.variance, gamma.shape) + self.epsilon)
         long_term = tf.maximum(self._read(self.renorm_stddev), self.epsilon**0.5)
-        given = {key: value for key, value in (self.renorm_clipping or {}).items() if value is not None}
+        given = self.renorm_clipping or {}
         largest = mean.dtype.max  # not inf, which tf.debugging.enable_check_numerics finds among a graph's constants
         rmax, dmax = (min(given.get(key, largest), largest) for key in ("rmax", "dmax"))
         r = tf.clip_by_value(deviation / long_term, given.get("rmin", 0.0), rmax)
