@@ -158,7 +158,7 @@ class Numbered:
         return data()[5 * number : 5 * number + 5]
 
 
-class NumberedOfKeras(keras.utils.PyDataset, Numbered):
+class NumberedOfKeras(Numbered, keras.utils.PyDataset):
     pass
 
 
