@@ -14,7 +14,7 @@ import keras
 import tensorflow as tf
 
 from custom_layers import equations, kernels, layout
-from custom_layers.arguments import check_between, check_clipping, checked_axis, checked_size
+from custom_layers.arguments import checked_axis, checked_between, checked_clipping, checked_size
 from custom_layers.equations import Moments
 
 
@@ -33,8 +33,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
     A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
     broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
     as they were. The moving statistics are float32 at least; they carry no gradient. Inputs keep their precision until
-    they are normalized, whatever the compute dtype. Under a distribution strategy the replicas' moving statistics are
-    averaged; with `synchronized` the batch statistics are common too.
+    they are normalized, whatever the compute dtype. They may be ragged along axes that hold no channels.
+
+    Under a distribution strategy the replicas' moving statistics are averaged at each step. Where replicas cannot meet,
+    in a loop, a branch or an inner tf.function, as in the cell of an RNN, each goes on from its own, and what is read,
+    saved or shown outside is their average; the next step outside of a loop makes them one again. With `synchronized`
+    the batch statistics are common too, which needs a place where replicas meet, as with the stock layer.
     """
 
     def __init__(
@@ -61,11 +65,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     ) -> None:
         axis = checked_axis(axis)
         if momentum is not None:
-            check_between("momentum", momentum, 0, 1, " or None")
-        check_between("epsilon", epsilon, 0, math.inf)
-        check_between("renorm_momentum", renorm_momentum, 0, 1)
-        if renorm:
-            check_clipping(renorm_clipping or {})
+            momentum = checked_between("momentum", momentum, 0, 1, " or None")
+        epsilon = checked_between("epsilon", epsilon, 0, math.inf)
+        renorm_momentum = checked_between("renorm_momentum", renorm_momentum, 0, 1)
+        if renorm and renorm_clipping:
+            renorm_clipping = checked_clipping(renorm_clipping)
         if virtual_batch_size is not None:
             virtual_batch_size = checked_size("virtual_batch_size", virtual_batch_size)
             if renorm or synchronized:
@@ -92,15 +96,25 @@ class BatchNormalization(keras.layers.BatchNormalization):
             **{"autocast": False, **kwargs},  # the layer casts for itself, upwards
         )
         self.axis = axis
-        self.momentum = momentum if momentum is None else float(momentum)
+        self.momentum = momentum
         self.virtual_batch_size = virtual_batch_size
 
     def get_config(self) -> dict[str, Any]:
         """Configuration; the stock layer can be made from it unless it uses what the stock layer does not have."""
-        config = {**super().get_config(), "axis": self.axis if isinstance(self.axis, int) else list(self.axis)}
+        config = {**super().get_config(), "axis": self.axis}
+        if not isinstance(self.axis, int):
+            config["axes"] = list(config.pop("axis"))  # Keras leaves out an "axis" of several when it loads .h5 files
         if self.virtual_batch_size is not None:
             config["virtual_batch_size"] = self.virtual_batch_size
         return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "BatchNormalization":
+        """Layer of that configuration, the stock layer's too."""
+        axes = config.get("axes")
+        return super().from_config(
+            config if axes is None else {"axis": axes} | {key: config[key] for key in config if key != "axes"}
+        )
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Creates the weights: (channels,) for one axis, else the sizes of the channel axes in ascending order."""
@@ -124,8 +138,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             options = {role: getattr(self, f"{name}_{role}") for role in roles}
             return self.add_weight(shape=shape, name=name, autocast=False, **options)
 
-        options = {"dtype": self._statistics_dtype, "trainable": False, "aggregation": "mean"}  # over replicas
-        statistic = functools.partial(self.add_weight, shape, autocast=False, **options)
+        def statistic(initializer: Any, name: str) -> keras.Variable:
+            over_replicas = {"synchronization": "on_read", "aggregation": "mean"}
+            options = {"shape": shape, "dtype": self._statistics_dtype, "trainable": False, "autocast": False}
+            return keras.Variable(initializer, name=name, **options, **over_replicas)
 
         def initial_deviation(shape: tuple[int, ...], dtype: str) -> tf.Tensor:
             return keras.ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
@@ -134,18 +150,21 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.gamma = parameter("gamma")
         if self.center:
             self.beta = parameter("beta")
-        self.moving_mean = statistic(self.moving_mean_initializer, name="moving_mean")
-        self.moving_variance = statistic(self.moving_variance_initializer, name="moving_variance")
+        self.moving_mean = statistic(self.moving_mean_initializer, "moving_mean")
+        self.moving_variance = statistic(self.moving_variance_initializer, "moving_variance")
         if self.renorm:
-            self.moving_stddev = statistic(initial_deviation, name="moving_stddev")
-            self.renorm_mean = statistic(self.moving_mean_initializer, name="renorm_mean")
-            self.renorm_stddev = statistic(initial_deviation, name="renorm_stddev")
+            self.moving_stddev = statistic(initial_deviation, "moving_stddev")
+            self.renorm_mean = statistic(self.moving_mean_initializer, "renorm_mean")
+            self.renorm_stddev = statistic(initial_deviation, "renorm_stddev")
         if self.momentum is None:
-            self.batches_seen = statistic("zeros", name="batches_seen")
+            self.batches_seen = statistic("zeros", "batches_seen")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes=dict(zip(axes, shape, strict=True)))
 
     def call(self, inputs: tf.Tensor, training: bool | None = None, mask: tf.Tensor | None = None) -> tf.Tensor:
         """Normalized inputs, in the compute dtype."""
+        if isinstance(inputs, tf.RaggedTensor):
+            x, mask = layout.padded(inputs, mask, self._channel_axes)
+            return layout.ragged_like(inputs, BatchNormalization.call(self, x, training, mask))
         x = tf.cast(inputs, self._statistics_dtype)
         mask = None if mask is None else layout.align_mask(tf.convert_to_tensor(mask), x, self._channel_axes)
         gamma = self._read(self.gamma) if self.scale else tf.ones(self.moving_mean.shape, x.dtype)
@@ -155,14 +174,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         else:
             statistics = (tf.stop_gradient(self._read(v)) for v in (self.moving_mean, self.moving_variance))
             mean, variance, gamma, beta = map(self._spread, (*statistics, gamma, beta))
-            fused = kernels.prefers_fused(x, self._reduced_axes, training=False)
-            infer = kernels.fused_inference if fused else equations.affine
-            y = infer(x, mean, variance, gamma, beta, self.epsilon)
+            y = equations.affine(x, mean, variance, gamma, beta, self.epsilon)
         return tf.cast(y, self.compute_dtype)
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
         plain = mask is None and not (self.renorm or self.synchronized or self.virtual_batch_size)
-        if plain and kernels.prefers_fused(x, self._reduced_axes, training=True):
+        fused = plain and kernels.prefers_fused(x, self._reduced_axes)
+        if fused and not kernels.in_forward_mode(x, gamma, beta):
             y, batch = kernels.fused_training(x, gamma, beta, self.epsilon)
             self._update_moving_statistics(x, batch, mask)
             return y
@@ -183,17 +201,20 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self._update_moving_statistics(x, batch, mask)
         if self.virtual_batch_size is not None:
             return layout.join_rows(y, x)
-        return y if values is x else tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)
+        y = y if values is x else tf.reshape(y, tf.shape(x))
+        y.set_shape(x.shape)
+        return y
 
     def _renormalized(self, batch: Moments, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """γ and β of batch renormalization, (x̂ r + d) γ + β with r and d held constant (Ioffe 2017, section 3)."""
         mean = tf.reshape(batch.mean, gamma.shape)
         deviation = tf.sqrt(tf.reshape(batch.variance, gamma.shape) + self.epsilon)
         long_term = tf.maximum(self._read(self.renorm_stddev), self.epsilon**0.5)
-        given = {key: value for key, value in (self.renorm_clipping or {}).items() if value is not None}
-        clip = {"rmin": 0.0, "rmax": math.inf, "dmax": math.inf, **given}
-        r = tf.clip_by_value(deviation / long_term, clip["rmin"], clip["rmax"])
-        d = tf.clip_by_value((mean - self._read(self.renorm_mean)) / long_term, -clip["dmax"], clip["dmax"])
+        given = self.renorm_clipping or {}
+        largest = mean.dtype.max  # not inf, which tf.debugging.enable_check_numerics finds among a graph's constants
+        rmax, dmax = (min(given.get(key, largest), largest) for key in ("rmax", "dmax"))
+        r = tf.clip_by_value(deviation / long_term, given.get("rmin", 0.0), rmax)
+        d = tf.clip_by_value((mean - self._read(self.renorm_mean)) / long_term, -dmax, dmax)
         r, d = tf.stop_gradient(r), tf.stop_gradient(d)
         return r * gamma, d * gamma + beta
 
@@ -202,7 +223,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         certain = mask is None and 0 not in x.shape and None not in [x.shape[a] for a in self._reduced_axes]
 
         def assign(variable: keras.Variable, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-            return variable.assign(new if certain else tf.where(count > 0, new, old))
+            return variable.assign(_mean_over_replicas(new if certain else tf.where(count > 0, new, old)))
 
         def move(variable: keras.Variable, value: tf.Tensor, momentum: tf.Tensor | float) -> tf.Tensor:
             old = self._read(variable)
@@ -230,3 +251,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
         """Statistic or parameter with ones for the reduced axes behind channels, so that it broadcasts against x."""
         return statistic if statistic.shape == self._spread_shape else tf.reshape(statistic, self._spread_shape)
+
+
+def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
+    """Mean of the replicas' values, or the value itself where replicas cannot meet: in loops and inner functions."""
+    replicas = tf.distribute.get_replica_context()
+    if replicas is None or replicas.num_replicas_in_sync == 1:
+        return value
+    try:
+        return replicas.all_reduce(tf.distribute.ReduceOp.MEAN, value)
+    except RuntimeError:  # raised while tracing, by every replica alike
+        return value

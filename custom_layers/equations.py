@@ -127,6 +127,36 @@ def gradients(
     return (dy - through_moments) * (gamma * r), _sum_like(d_gamma, gamma), _sum_like(d_beta, beta)
 
 
+def second_gradients(
+    upstream: Sequence[tf.Tensor], dy: tf.Tensor, x: tf.Tensor, gamma: tf.Tensor, epsilon: float, axes: Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Gradients by dy, x and γ of S = Σaᵢ ∂l/∂xᵢ + b ∂l/∂γ + c ∂l/∂β, where `upstream` is (a, b, c).
+
+    With P v = v − (Σv + x̂ Σvx̂) / m, which is symmetric, ∂l/∂x = γ r P dy, and so
+
+        ∂S/∂dy = γ r P a + b x̂ + c
+        ∂S/∂γ  = r Σ a P dy
+        ∂S/∂x  = r P (b dy − γ r (a Σdyx̂ + dy Σax̂) / m) − x̂ γ r² Σ(a P dy) / m
+
+    by x̂ and by the r before it. In plain operations, x̂ and r as functions of x: it can be differentiated further.
+    """
+    a, b, c = upstream
+    batch = moments(x, axes)
+    r = tf.math.rsqrt(batch.variance + epsilon)
+    x_hat, share = (x - batch.mean) * r, tf.math.reciprocal_no_nan(batch.count)
+
+    def total(values: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_sum(values, axes, keepdims=True)
+
+    def projected(v: tf.Tensor) -> tf.Tensor:
+        return v - (total(v) + x_hat * total(v * x_hat)) * share
+
+    by_gamma = r * total(a * projected(dy))
+    by_x_hat = b * dy - gamma * r * share * (a * total(dy * x_hat) + dy * total(a * x_hat))
+    by_x = r * projected(by_x_hat) - x_hat * (gamma * r * share * by_gamma)
+    return gamma * r * projected(a) + b * x_hat + c, by_x, _sum_like(by_gamma, gamma)
+
+
 def _positions(x: tf.Tensor, axes: Sequence[int]) -> tf.Tensor:
     sizes = [x.shape[axis] for axis in axes]
     if None not in sizes:

@@ -9,6 +9,7 @@ apart again. The choice is measured: docs/decisions/0002-the-layer-and-its-kerne
 from collections.abc import Callable
 
 import tensorflow as tf
+from tensorflow.python.eager import forwardprop_util
 from tensorflow.python.ops import control_flow_util
 
 from custom_layers import equations
@@ -17,29 +18,20 @@ from custom_layers.equations import Moments
 # Measured on two cores, float32: elsewhere the plain operations are as fast or faster. Fewest elements for the kernel
 # on one thread, and on several, which oneDNN takes 0.1 to 0.2 ms to start:
 FEW_CHANNELS = 16
-TRAINING_FEW_CHANNELS = (12_000, 80_000)
-TRAINING_MANY_CHANNELS = (32_000, 100_000)
-INFERENCE_FEW_CHANNELS = (50_000, 200_000)
+FEWEST_OF_FEW_CHANNELS = (12_000, 80_000)
+FEWEST_OF_MANY_CHANNELS = (32_000, 100_000)
 CHANNELS_AT_ONCE = 4  # with a remainder the kernel takes up to three times as long as the plain operations
 ASSUMED_BATCH = 32  # where it is unknown, as under `fit`, whose default this is
 LONGEST_RUN = 8  # rows of channels, of which the kernel takes many more short ones than long ones a second
 LARGEST_MEAN, LARGEST_SUM = 64.0, 2.0**26  # of a channel, in its deviations, up to which the kernel adds up well
 
 
-def prefers_fused(x: tf.Tensor, axes: tuple[int, ...], training: bool) -> bool:
-    """Whether the fused kernel takes x, normalized over `axes`, and is the faster way to do it."""
+def prefers_fused(x: tf.Tensor, axes: tuple[int, ...]) -> bool:
+    """Whether the fused kernel takes x, in training normalized over `axes`, and is the faster way to do it."""
     channels = x.shape[len(axes) :].num_elements()
     if x.dtype != tf.float32 or axes != tuple(range(len(axes))) or not axes or not channels or in_xla():
         return False
-    match training, channels <= FEW_CHANNELS:
-        case True, True:
-            one_thread, several = TRAINING_FEW_CHANNELS
-        case True, False:
-            one_thread, several = TRAINING_MANY_CHANNELS
-        case False, True:
-            one_thread, several = INFERENCE_FEW_CHANNELS
-        case _:
-            return False
+    one_thread, several = FEWEST_OF_FEW_CHANNELS if channels <= FEW_CHANNELS else FEWEST_OF_MANY_CHANNELS
     fewest = one_thread if tf.config.threading.get_intra_op_parallelism_threads() == 1 else several
     rows, example = x.shape[0], x.shape[1:].num_elements()  # an example of unknown size counts as large
     large = example is None or (ASSUMED_BATCH if rows is None else rows) * example >= fewest
@@ -57,11 +49,20 @@ def in_xla() -> bool:
     return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(graph)
 
 
+def in_forward_mode(*tensors: tf.Tensor) -> bool:
+    """Whether a tf.autodiff.ForwardAccumulator follows any of these, eagerly or within the function being traced.
+
+    In a graph it follows the operations inside a custom gradient, not the gradient given, so only plain ones are right.
+    """
+    return bool(forwardprop_util.pack_tangents(tensors).tangents)
+
+
 def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float) -> tuple[tf.Tensor, Moments]:
     """Normalized x and its moments, all axes but γ's reduced. The moments: (channels,), of all γ's axes.
 
     The kernel adds up in sequence, so that a mean of many deviations drowns the deviations. Such a batch, rare as it
-    is, is computed a second time by the plain operations, which add up in blocks.
+    is, is computed a second time by the plain operations, which add up in blocks. The gradient of the kernel's gradient
+    is ours: TensorFlow's is silently 0 in forward mode through a tf.function, and wrong from the third derivative on.
     """
     channels = gamma.shape.num_elements()
     axes = tuple(range(len(x.shape) - len(gamma.shape)))
@@ -84,35 +85,34 @@ def fused_training(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: flo
             y = equations.affine(x, batch.mean, batch.variance, gamma, beta, epsilon)
             return y, tf.reshape(batch.mean, [channels]), tf.reshape(batch.variance, [channels])
 
-        def backward(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            def fused_gradient() -> tuple[tf.Tensor, ...]:
+        @tf.custom_gradient
+        def gradients(dy: tf.Tensor, x: tf.Tensor, gamma: tf.Tensor) -> tuple[tuple, Callable]:
+            dy, x, gamma = map(tf.identity, (dy, x, gamma))  # in the graph of this pass
+
+            def fused_gradients() -> tuple[tf.Tensor, ...]:
                 spaces = {f"reserve_space_{number}": space for number, space in enumerate(saved, 1)}
-                dx, d_gamma, d_beta, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                dx, *sums, _, _ = tf.raw_ops.FusedBatchNormGradV3(
                     y_backprop=tf.reshape(dy, rows), x=flat, scale=scale, **spaces, **options
                 )
-                return tf.reshape(dx, tf.shape(x)), tf.reshape(d_gamma, gamma.shape), tf.reshape(d_beta, gamma.shape)
+                return tf.reshape(dx, tf.shape(x)), *(tf.reshape(total, gamma.shape) for total in sums)
 
-            def plain_gradient() -> tuple[tf.Tensor, ...]:
-                batch = equations.moments(x, axes)
-                return equations.gradients(dy, x, gamma, beta, batch, epsilon, axes)
+            def backward(*upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+                return equations.second_gradients(upstream, dy, x, gamma, epsilon, axes)
 
-            return tf.cond(accurate, fused_gradient, plain_gradient)
+            return tf.cond(accurate, fused_gradients, lambda: plain_gradients(dy)), backward
 
-        return tf.cond(accurate, lambda: (tf.reshape(y, tf.shape(x)), mean, variance), plain), backward
+        def plain_gradients(dy: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return equations.gradients(dy, x, gamma, beta, equations.moments(x, axes), epsilon, axes)
+
+        def backward(dy: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            return plain_gradients(dy) if in_forward_mode(dy, x, gamma) else gradients(dy, x, gamma)
+
+        outputs = tf.cond(accurate, lambda: (tf.reshape(y, tf.shape(x)), mean, variance), plain)
+        return outputs, backward
 
     y, mean, variance = with_gradient(x, gamma, beta)
-    return tf.ensure_shape(y, x.shape), Moments(count, mean, variance)
-
-
-def fused_inference(
-    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float
-) -> tf.Tensor:
-    """Normalized x for given statistics. γ, β, mean and variance have the shape of the channels."""
-    channels = gamma.shape.num_elements()
-    mean, variance, scale, offset = (tf.reshape(v, [channels]) for v in (mean, variance, gamma, beta))
-    flat, options = tf.reshape(x, _image(x, channels)), {"epsilon": epsilon, "is_training": False}
-    y, *_ = tf.raw_ops.FusedBatchNormV3(x=flat, scale=scale, offset=offset, mean=mean, variance=variance, **options)
-    return tf.reshape(y, tf.shape(x))
+    y.set_shape(x.shape)
+    return y, Moments(count, mean, variance)
 
 
 def _image(x: tf.Tensor, channels: int) -> list[int]:

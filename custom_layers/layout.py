@@ -34,6 +34,23 @@ def align_mask(mask: tf.Tensor, x: tf.Tensor, channel_axes: Sequence[int]) -> tf
     return tf.broadcast_to(mask, [(sizes_mask if a in channel_axes else sizes_x)[a] for a in range(rank)])
 
 
+def padded(
+    ragged: tf.RaggedTensor, mask: tf.Tensor | tf.RaggedTensor | None, channel_axes: Sequence[int]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Dense tensor, filled up with zeros, and a mask of its shape over what was there and is not masked."""
+    x, there = ragged.to_tensor(), _there(ragged)
+    if mask is None:
+        return x, there
+    mask = mask.to_tensor(False) if isinstance(mask, tf.RaggedTensor) else mask
+    return x, there & align_mask(tf.convert_to_tensor(mask), x, channel_axes)
+
+
+def ragged_like(ragged: tf.RaggedTensor, x: tf.Tensor) -> tf.RaggedTensor:
+    """Undoes `padded`."""
+    values = tf.boolean_mask(x, _there(ragged))
+    return ragged.with_flat_values(tf.reshape(values, tf.shape(ragged.flat_values)))
+
+
 def split_rows(x: tf.Tensor, mask: tf.Tensor | None, size: int) -> tuple[tf.Tensor, tf.Tensor | None]:
     """Virtual batches of `size` consecutive rows: (rows, …) becomes (virtual batches, size, …).
 
@@ -51,10 +68,17 @@ def split_rows(x: tf.Tensor, mask: tf.Tensor | None, size: int) -> tuple[tf.Tens
 def join_rows(grouped: tf.Tensor, like: tf.Tensor) -> tf.Tensor:
     """Undoes `split_rows`, the rows that were added left out."""
     flat = tf.reshape(grouped, [-1, *tf.unstack(tf.shape(grouped))[2:]])
-    return tf.ensure_shape(flat[: tf.shape(like)[0]], like.shape)
+    rows = flat[: tf.shape(like)[0]]
+    rows.set_shape(like.shape)
+    return rows
+
+
+def _there(ragged: tf.RaggedTensor) -> tf.Tensor:
+    return tf.ones_like(ragged, tf.bool).to_tensor(False)
 
 
 def _grouped(x: tf.Tensor, size: int) -> tf.Tensor:
     groups = None if x.shape[0] is None else x.shape[0] // size
     grouped = tf.reshape(x, [-1, size, *tf.unstack(tf.shape(x))[1:]])
-    return tf.ensure_shape(grouped, [groups, size, *x.shape[1:]])
+    grouped.set_shape([groups, size, *x.shape[1:]])  # tf.ensure_shape fails in forward mode inside a tf.function
+    return grouped

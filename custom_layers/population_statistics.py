@@ -1,6 +1,6 @@
 """Population statistics after training, in place of the moving averages ("precise batch normalization")."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -13,21 +13,22 @@ def recompute_statistics(
 ) -> None:
     """Sets the moving statistics of every batch normalization layer to those of `data` under the present weights.
 
-    `data`: batches as for `fit`, each the inputs alone or (inputs, targets, …). The network runs in training mode, so
-    each layer sees what it saw in training; nothing but the moving statistics changes. Over batches of n_b rows the
-    mean is Σ n_b μ_b / n and the variance Σ n_b (σ_b² + (μ_b − μ)²) / n, with n = Σ n_b: for batches without masks just
-    those of all the data at once. A channel that a batch masks wholly counts there with its old value, and a layer
-    called more than once in a pass with its last call alone. Frozen layers stay as they are. Works on the stock layer
-    too. After Wu & Johnson 2021 (arXiv:2105.07576), section 3.
+    `data`: batches as for `fit`, each the inputs alone or (inputs, targets, …), iterable or with `len` and a batch for
+    each number below it. A tuple is no exception: (x, y) would be two batches of inputs, [(x, y)] is one with targets.
+
+    The network runs in training mode, so each layer sees what it saw in training; nothing but the moving statistics
+    changes. Over batches of n_b rows the mean is Σ n_b μ_b / n and the variance Σ n_b (σ_b² + (μ_b − μ)²) / n, with
+    n = Σ n_b: for batches without masks just those of all the data at once. A channel that a batch masks wholly counts
+    there with its old value, and a layer called more than once in a pass with its last call alone. Frozen layers stay
+    as they are. Works on the stock layer too. After Wu & Johnson 2021 (arXiv:2105.07576), section 3.
 
     `statistics_of`: `batch_statistics(model)` as compiled by the caller, for whom one model is often done. Raises
     ValueError where other layers were trainable when it was made.
     """
-    if isinstance(data, np.ndarray | tf.Tensor):
-        raise ValueError(f"data: must be an iterable of batches, got one array of shape {tuple(data.shape)}")
+    batches_of = _batches(data)
     statistics_of = statistics_of or batch_statistics(model)
     rows, batches = [], []
-    for batch in data:
+    for batch in batches_of:
         inputs, _, _ = keras.utils.unpack_x_y_sample_weight(batch)
         if count := len(tf.nest.flatten(inputs)[0]):
             rows.append(count)
@@ -72,6 +73,18 @@ def batch_statistics(model: keras.Model) -> Callable[[Any], list[Any]]:
         return [scope.get_current_value(v) for layer in layers for v in (layer.moving_mean, layer.moving_variance)]
 
     return statistics_of
+
+
+def _batches(data: Any) -> Iterable[Any]:
+    if isinstance(data, np.ndarray | tf.Tensor):
+        raise ValueError(f"data: must be an iterable of batches, got one array of shape {tuple(data.shape)}")
+    if isinstance(data, Mapping | str | bytes):
+        raise ValueError(f"data: must be an iterable of batches, got a {type(data).__name__}; [data] is one batch")
+    if isinstance(data, Iterable):
+        return data
+    if hasattr(data, "__getitem__") and hasattr(data, "__len__"):  # which need not end by an IndexError
+        return (data[number] for number in range(len(data)))
+    raise ValueError(f"data: must be an iterable of batches, got {data!r}")
 
 
 def _batch_norms(model: keras.Model) -> list[keras.layers.BatchNormalization]:

@@ -1,14 +1,13 @@
 """The layer as a Keras layer: its arguments and weights, and, fault by fault, where the stock layer is wrong."""
 
 import inspect
-import json
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from custom_layers import BatchNormalization, kernels
+from custom_layers import BatchNormalization
 
 # Keras's variables do not know the `copy` argument that NumPy 2 hands to __array__ when Keras saves them.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
@@ -308,16 +307,9 @@ def test_virtual_batches_are_for_training_only():
     np.testing.assert_array_equal(layer(x), plain(x))
 
 
-def test_virtual_batch_size_may_be_a_whole_number_of_numpy():
-    layer = BatchNormalization(virtual_batch_size=np.int64(8))
-    assert json.loads(json.dumps(layer.get_config()))["virtual_batch_size"] == 8
-
-
-@pytest.mark.parametrize(("shape", "kernel"), [((10, 4), False), ((64, 40, 40, 4), True)], ids=str)
-def test_moving_statistics_carry_no_gradient(shape, kernel):
-    layer, x = BatchNormalization(), tf.constant(batch(*shape))
-    layer.build(shape)
-    assert kernels.prefers_fused(x, layer._reduced_axes, training=False) == kernel
+def test_moving_statistics_carry_no_gradient():
+    layer, x = BatchNormalization(), tf.constant(batch(10, 4))
+    layer.build(x.shape)
     moving = [tf.constant(v) for v in layer.non_trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(moving)
@@ -342,56 +334,6 @@ def test_functional_model_takes_masks_from_a_masking_layer():
     x = np.float32([[[1, 5], [2, 5], [0, 0]]] * 3)
     model(x, training=True)
     np.testing.assert_allclose(model.layers[-1].moving_mean, [1.5, 5])
-
-
-# Bad arguments -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"axis": "last"}, r"axis: must be a whole number or a sequence of one or more, got 'last'"),
-        ({"axis": 1.5}, r"axis: must be .*, got 1.5"),
-        ({"axis": []}, r"axis: must be .*, got \[\]"),
-        ({"momentum": 1.5}, r"momentum: must be a number from 0 to 1 or None, got 1.5"),
-        ({"momentum": "0.9"}, r"momentum: must be .*, got '0.9'"),
-        ({"epsilon": -1e-3}, r"epsilon: must be a number from 0 to inf, got -0.001"),
-        ({"epsilon": float("nan")}, r"epsilon: must be .*, got nan"),
-        ({"epsilon": None}, r"epsilon: must be .*, got None"),
-        ({"renorm_momentum": -1}, r"renorm_momentum: must be a number from 0 to 1, got -1"),
-        ({"renorm": True, "renorm_clipping": {"max": 1}}, r"renorm_clipping: .* keys \['max'\].* rmin, rmax, dmax"),
-        ({"renorm": True, "renorm_clipping": {"rmin": 2, "rmax": 1}}, r"rmax should be at least rmin=2, got rmax=1"),
-        ({"renorm": True, "renorm_clipping": {"dmax": -2}}, r"dmax should be non-negative, got dmax=-2"),
-        ({"virtual_batch_size": 0}, r"virtual_batch_size: must be a whole number above 0, got 0"),
-        ({"virtual_batch_size": 2.5}, r"virtual_batch_size: must be .*, got 2.5"),
-        ({"virtual_batch_size": True}, r"virtual_batch_size: must be .*, got True"),
-        ({"virtual_batch_size": 8, "renorm": True}, r"virtual_batch_size: must be None together with renorm .* got 8"),
-        ({"virtual_batch_size": 8, "synchronized": True}, r"virtual_batch_size: must be None together"),
-    ],
-    ids=str,
-)
-def test_bad_argument_is_named_with_what_was_given_and_what_is_allowed(options, message):
-    with pytest.raises(ValueError, match=message):
-        BatchNormalization(**options)
-
-
-@pytest.mark.parametrize(
-    ("options", "shape", "message"),
-    [
-        ({"axis": 2}, (None, 3), r"axis: must be different axes of the input shape \(None, 3\), got 2"),
-        ({"axis": (1, -1)}, (None, 3), r"axis: must be different axes .*, got \(1, -1\)"),
-        ({"axis": 1}, (None, None, 3), r"axis: needs a known size in the input shape \(None, None, 3\), got 1"),
-        (
-            {"axis": 0, "virtual_batch_size": 2},
-            (4, 3),
-            r"virtual_batch_size: axis must not hold the batch axis 0, got 0",
-        ),
-    ],
-    ids=str,
-)
-def test_argument_that_does_not_fit_the_input_is_named(options, shape, message):
-    with pytest.raises(ValueError, match=message):
-        BatchNormalization(**options).build(shape)
 
 
 def test_mask_that_does_not_fit_is_named():

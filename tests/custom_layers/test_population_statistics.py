@@ -148,12 +148,45 @@ def test_an_empty_batch_among_others_counts_for_nothing():
     np.testing.assert_allclose(model.layers[0].layers[0].moving_mean, x.mean(0), rtol=1e-5)
 
 
+class Numbered:
+    """Batches by number, of an object that slices: past the last it gives empty ones, never an IndexError."""
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, number):
+        return data()[5 * number : 5 * number + 5]
+
+
+class NumberedOfKeras(Numbered, keras.utils.PyDataset):
+    pass
+
+
+@pytest.mark.parametrize("cls", [Numbered, NumberedOfKeras])
+def test_batches_by_number_end_with_their_len(cls):
+    x, model = data(), network()
+    recompute_statistics(model, cls())
+    np.testing.assert_allclose(model.layers[0].layers[0].moving_mean, x.mean(0), rtol=1e-5)
+
+
+def test_a_pair_is_two_batches_and_a_pair_in_a_list_is_one_with_targets():
+    x, y = data()[:8], data()[8:]
+    for given, want in (((x, y), data()), ([(x, y)], x)):
+        model = network()
+        recompute_statistics(model, given)
+        np.testing.assert_allclose(model.layers[0].layers[0].moving_mean, want.mean(0), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         (data(), r"data: .* got one array of shape \(20, 4\)"),
         ([], r"data: .* at least one batch"),
         ([np.zeros((0, 4), np.float32)], r"data: .* at least one batch"),
+        (None, r"data: must be an iterable of batches, got None"),
+        (7, r"data: must be an iterable of batches, got 7"),
+        ("digits", r"data: must be an iterable of batches, got a str; \[data\] is one batch"),
+        ({"x": data()}, r"data: must be an iterable of batches, got a dict; \[data\] is one batch"),
     ],
 )
 def test_bad_data_is_named(given, message):

@@ -67,7 +67,54 @@ def two_replicas(cls, synchronized, masked):
     return {"step": [v.tolist() for v in joined], "moving": moving}
 
 
+def branch(layer, x):
+    return tf.cond(tf.reduce_any(x < 1e9), lambda: layer(x, training=True), lambda: x)
+
+
+def loop(layer, x):
+    return tf.while_loop(lambda i, y: i < 1, lambda i, y: (i + 1, layer(x, training=True)), (0, x))[1]
+
+
+def mapped(layer, x):
+    return tf.map_fn(lambda part: layer(part, training=True), x[None])[0]
+
+
+def inner(layer, x):
+    return tf.function(lambda part: layer(part, training=True))(x)
+
+
+class Cell(keras.layers.SimpleRNNCell):
+    def build(self, shape):
+        super().build(shape)
+        self.norm = BatchNormalization(momentum=0.5, **self.norm_options)
+        self.norm.build((None, 3))
+
+    def call(self, inputs, states, training=None):
+        return super().call(self.norm(inputs, training=training), states, training=training)
+
+
+def moved(where, options):
+    # What is read outside of the replicas, and what each then holds, after a step where replicas cannot meet.
+    with strategy.scope():
+        if where == "cell":
+            cell = Cell(2)
+            cell.norm_options = options
+            recurrent = keras.layers.RNN(cell)
+            recurrent.build((None, 1, 3))
+            layer, call = cell.norm, lambda _, x: recurrent(x[:, None], training=True)
+        else:
+            layer = BatchNormalization(momentum=0.5, **options)
+            layer.build((None, 3))
+            call = {"branch": branch, "loop": loop, "mapped": mapped, "inner": inner}[where]
+    tf.function(lambda part: strategy.run(lambda p: call(layer, p), (part,)))(cut(x))
+    own = [v.numpy().tolist() for v in strategy.experimental_local_results(layer.moving_mean.value)]
+    return {"read": layer.moving_mean.numpy().tolist(), "saved": layer.get_weights()[2].tolist(), "own": own}
+
+
 results = {"x": x.tolist()}
+for where in ("branch", "loop", "mapped", "inner", "cell"):
+    for renorm in (False, True):
+        results[f"{where} {renorm}"] = moved(where, {"renorm": renorm})
 for masked in (False, True):
     results[f"one {masked}"] = one_batch(masked)
     for name, cls in (("ours", BatchNormalization), ("stock", keras.layers.BatchNormalization)):
@@ -112,3 +159,15 @@ def test_moving_statistics_agree_over_replicas_and_are_their_mean(results):
     x = np.array(results["x"])
     expected = (x[:4].mean(0) + x[4:].mean(0)) / 4  # half of the mean over replicas, momentum being one half
     np.testing.assert_allclose(results["ours False False"]["moving"][0][0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("renorm", [False, True])
+@pytest.mark.parametrize("where", ["branch", "loop", "mapped", "inner", "cell"])
+def test_where_replicas_cannot_meet_each_trains_and_the_mean_is_read(results, where, renorm):
+    got, x = results[f"{where} {renorm}"], np.array(results["x"])
+    means = np.array([x[:4].mean(0), x[4:].mean(0)])
+    before = means.mean(0) / 2 if where == "cell" else 0.0  # Keras calls a cell once before the loop
+    own = before / 2 + means / 2
+    np.testing.assert_allclose(got["own"], own, rtol=1e-5)
+    for seen in (got["read"], got["saved"]):
+        np.testing.assert_allclose(seen, own.mean(0), rtol=1e-5)
