@@ -16,7 +16,7 @@ from custom_layers import BatchNormalization, NoisyBatchNormalization
 # Keras's variables do not know the `copy` argument that NumPy 2 hands to __array__ when Keras saves them.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 LAYERS = [BatchNormalization, NoisyBatchNormalization]
 
 
