@@ -26,7 +26,7 @@ from experiments.benchmarks.equal_training import check_equal, checked_losses, t
 from experiments.benchmarks.timed_sweeps import ARMS, AT_ONCE, BATCH, EVERY, RUN_BY_RUN, SWEEPS
 
 ROOT = Path(__file__).parent.parent.parent
-ONE_THREAD = {"NPROC": "1", "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}  # of JAX
+ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}  # products are not handed to another one
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def measure_fit(model: str, tuned: bool, sample: int) -> Cost:
 def measure_jax(model: str, how: str, processes: int, threads: int) -> tuple[Cost, dict[str, np.ndarray]]:
     """Return what the sweep costs in JAX, shared by processes, and the curves of all runs.
 
-    threads: of each process; one, or else as many as this machine has cores, as JAX takes by itself.
+    threads: of each process.
     """
-    surroundings = os.environ | (ONE_THREAD if threads == 1 else {})
+    surroundings = os.environ | {"NPROC": str(threads)} | (ONE_THREAD if threads == 1 else {})
     with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
         files = [Path(folder) / f"{part}.npz" for part in range(processes)]
         started = time.perf_counter()
