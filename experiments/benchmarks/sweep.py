@@ -100,7 +100,7 @@ def measure_jax(model: str, how: str, processes: int, threads: int) -> tuple[Cos
         parts = [dict(np.load(file)) for file in files]
     curves = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     steady = sum(json.loads(text)[0] for text in said) / processes
-    note = f"{processes} process{'es' * (processes > 1)}, {threads} thread{'s' * (threads > 1)} each"
+    note = f"{processes} processes, 1 thread each" if threads == 1 else f"1 process, {threads} threads"
     return Cost(whole, steady, note), curves
 
 
