@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich import box
@@ -91,31 +91,47 @@ def step(
 
 @app.command()
 def sweep(
-    workers: Annotated[int, typer.Option(min=1, help="worker processes of ours; all cores by default")] = CORES,
-    sample: Annotated[int, typer.Option(min=2, help="runs that `fit` really does, of 160")] = 8,
+    model: Annotated[
+        Literal["mlp", "cnn", "both"], typer.Option(help="160 runs of an MLP, 80 of a CNN; some 5 minutes each")
+    ] = "both",
+    workers: Annotated[int, typer.Option(min=1, help="processes or threads; all cores by default")] = CORES,
+    sample: Annotated[int, typer.Option(min=2, help="runs that `fit` really does")] = 8,
     as_json: Json = False,
 ) -> None:
-    """Time a sweep of 160 small runs: by a loop of `model.fit`, plain and tuned (a sample, scaled up), and by ours."""
+    """Time a sweep of small runs: by ours, in JAX by hand, by `model.fit`, plain and tuned (a sample, scaled up)."""
     from experiments.benchmarks import sweep as sweep_benchmark
+    from experiments.benchmarks.equal_training import DifferentTrainingError
 
-    found = sweep_benchmark.figures(workers, sample)
+    if not sweep_benchmark.jax_is_installed():
+        typer.echo("JAX by hand is left out: JAX is not installed; pip install --editable '.[benchmark]'", err=True)
+    models = ("mlp", "cnn") if model == "both" else (model,)
+    try:
+        found = {name: sweep_benchmark.figures(name, workers, sample) for name in models}
+    except DifferentTrainingError as error:
+        typer.echo(error, err=True)
+        raise typer.Exit(1) from None
     if as_json:
         print(json.dumps(found, indent=2))
         return
-    plain, tuned, ours = found["plain fit"], found["tuned fit"], found["ours"]
-    table = Table("by", "whole command s", "× ours", "steady state s", "× ours", title="160 runs of 500 steps")
-    for name, cost in (("plain fit", plain), ("tuned fit", tuned), ("ours", ours)):
-        note = f", {cost['measured_runs']} runs scaled" if cost is not ours else f", {workers} workers"
-        ratios = [f"{cost[state] / ours[state]:.1f}" for state in ("whole", "steady")]
-        table.add_row(name + note, f"{cost['whole']:.1f}", ratios[0], f"{cost['steady']:.1f}", ratios[1])
+    for name, figures in found.items():
+        _print_sweep(name, figures)
+
+
+def _print_sweep(model: str, found: dict[str, Any]) -> None:
+    costs, ours = found["costs"], found["costs"]["ours"]
+    title = f"{found['runs']} runs of {found['steps']} steps, {model}"
+    table = Table("by", "whole command s", "× ours", "steady state s", "× ours", title=title)
+    for name, cost in costs.items():
+        ratios = [f"{cost[state] / ours[state]:.2f}" for state in ("whole", "steady")]
+        table.add_row(f"{name}, {cost['note']}", f"{cost['whole']:.1f}", ratios[0], f"{cost['steady']:.1f}", ratios[1])
     console = terminal.open_console()
     console.print(_header(found["surroundings"]))
     console.print(table)
     for part, seconds in found["parts of ours"].items():
         console.print(f"  {part}: {seconds:.1f} s")
-    products = found["matrix products"]
-    ratio = ours["steady"] / products
-    console.print(f"The bare matrix products take {products:.1f} s; our steady state takes {ratio:.2f} times that.")
+    if products := found["matrix products"]:
+        ratio = ours["steady"] / products
+        console.print(f"The bare matrix products take {products:.1f} s; our steady state takes {ratio:.2f} times that.")
 
 
 def _about(threads: int) -> dict[str, Any]:

@@ -1,35 +1,32 @@
-"""What does a whole sweep cost, beside a loop of Keras's `fit`, plain and tuned, and beside the bare matrix products?
+"""What does a whole sweep cost: by us, by a loop of Keras's `fit`, plain and tuned, and by JAX, written by hand?
 
-The same 160 runs each: two arms, eight learning rates, ten seeds, 500 steps with an evaluation every 50. Each
-contestant has a process of its own. `fit` does a sample of the runs, which is scaled up.
+The same runs each, of `timed_sweeps`. Each contestant has processes of its own. `fit` does a sample of the runs, which
+is scaled up. JAX is timed only if its runs are ours: the same losses.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.configuration.run import RunConfig
+import numpy as np
 
-EXPERIMENT = """
-title: The sweep that is timed
-run: {dataset: {name: digits, batch_size: 60}, model: {kind: mlp, layers: [100, 100, 100]}, steps: 500}
-arms: {no_bn: {}, custom_bn: {model.norm.kind: custom}}
-grid: {optimizer.learning_rate: [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]}
-seeds: 10
-"""
-ARMS, RATES = ("none", "custom"), (0.1, 0.3, 1.0, 3.0)
-RUNS, STEPS, EVERY, BATCH = 160, 500, 50, 60
-WIDTHS = (64, 100, 100, 100, 10)
+from experiments.benchmarks.equal_training import check_equal, checked_losses, train_ours
+from experiments.benchmarks.timed_sweeps import ARMS, AT_ONCE, BATCH, EVERY, RUN_BY_RUN, SWEEPS
+
 ROOT = Path(__file__).parent.parent.parent
+ONE_THREAD = {"XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false"}  # products are not handed to another one
 
 
 @dataclass(frozen=True)
@@ -38,14 +35,15 @@ class Cost:
 
     whole: float
     steady: float
-    measured_runs: int
+    note: str
 
 
-def measure_ours(workers: int) -> tuple[Cost, dict[str, float], dict[str, Any]]:
-    """Run the sweep with `scripts/run.py`; return its cost, where a worker's seconds went, and its surroundings."""
+def measure_ours(model: str, workers: int) -> tuple[Cost, dict[str, float], dict[str, Any]]:
+    """Run the sweep with `scripts/run.py`; return its cost, where a worker's seconds went, and on what it ran."""
+    sweep = SWEEPS[model]
     with tempfile.TemporaryDirectory() as folder:
         config, out = Path(folder) / "timed.yaml", Path(folder) / "runs"
-        config.write_text(EXPERIMENT, encoding="utf-8")
+        config.write_text(json.dumps(sweep.experiment()), encoding="utf-8")  # which is YAML too
         started = time.perf_counter()
         command = [sys.executable, str(ROOT / "scripts/run.py"), str(config), "--out", str(out)]
         subprocess.run([*command, "--workers", str(workers)], check=True, capture_output=True)
@@ -53,7 +51,7 @@ def measure_ours(workers: int) -> tuple[Cost, dict[str, float], dict[str, Any]]:
         records = [json.loads(path.read_bytes()) for path in out.rglob("run.json")]
     of_runs = sum(record["provenance"]["wall_seconds"] for record in records) / workers
     compiling = sum(record["provenance"]["compile_seconds"] for record in records) / workers
-    in_steps = statistics.mean(_in_child("steps")) * STEPS * RUNS / workers
+    in_steps = statistics.mean(_in_child("steps", model)) * sweep.steps * len(records) / workers
     parts = {
         "training steps, by one process at a time": in_steps,
         "evaluation, weights, data order, waiting for memory": of_runs - in_steps,
@@ -61,32 +59,90 @@ def measure_ours(workers: int) -> tuple[Cost, dict[str, float], dict[str, Any]]:
         "starting, writing, tables, the rest": whole - of_runs - compiling,
     }
     about = {name: records[0]["provenance"][name] for name in ("threads", "processor", "onednn", "environment")}
-    return Cost(whole, of_runs, RUNS), parts, about
+    return Cost(whole, of_runs, f"{workers} workers, 1 thread each"), parts, about
 
 
-def measure_fit(tuned: bool, sample: int) -> Cost:
+def measure_fit(model: str, tuned: bool, sample: int) -> Cost:
     """Return what the sweep costs by `fit`, from `sample` runs in a fresh process."""
+    runs = len(SWEEPS[model].runs())
     started = time.perf_counter()
-    seconds = _in_child("fit", "tuned" if tuned else "plain", str(sample))
+    seconds = _in_child("fit", model, "tuned" if tuned else "plain", str(sample))
     before = time.perf_counter() - started - sum(seconds)
-    steady = statistics.mean(seconds[1:]) * RUNS  # the first also warms up
-    return Cost(before + seconds[0] + steady / RUNS * (RUNS - 1), steady, sample)
+    steady = statistics.mean(seconds[1:]) * runs  # the first also warms up
+    return Cost(before + seconds[0] + steady / runs * (runs - 1), steady, f"{sample} runs scaled")
 
 
-def measure_products(workers: int) -> float:
-    """Return the seconds that the matrix products of all steps take by themselves, in XLA, on one thread a worker."""
-    return _in_child("products")[0] * STEPS * RUNS / workers
+def measure_jax(model: str, how: str, processes: int, threads: int) -> tuple[Cost, dict[str, np.ndarray]]:
+    """Return what the sweep costs in JAX, shared by processes, and the curves of all runs.
+
+    threads: of each process.
+    """
+    surroundings = os.environ | {"NPROC": str(threads)} | (ONE_THREAD if threads == 1 else {})
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as children:
+        files = [Path(folder) / f"{part}.npz" for part in range(processes)]
+        started = time.perf_counter()
+        running = [
+            children.enter_context(
+                subprocess.Popen(
+                    _words("jax_by_hand", model, how, str(part), str(processes), str(file)),
+                    env=surroundings,
+                    cwd=ROOT,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for part, file in enumerate(files)
+        ]
+        said = [child.communicate()[0] for child in running]
+        whole = time.perf_counter() - started
+        for child in running:
+            if child.returncode:
+                raise subprocess.CalledProcessError(child.returncode, child.args)
+        parts = [dict(np.load(file)) for file in files]
+    curves = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    steady = sum(json.loads(text)[0] for text in said) / processes
+    note = f"{processes} processes, 1 thread each" if threads == 1 else f"1 process, {threads} threads"
+    return Cost(whole, steady, note), curves
 
 
-def _in_child(*arguments: str) -> list[float]:
-    words = [sys.executable, "-m", "experiments.benchmarks.sweep", *arguments]
-    done = subprocess.run(words, check=True, capture_output=True, text=True, cwd=ROOT)
-    seconds: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return seconds
+def measure_fastest_jax(model: str, workers: int) -> dict[str, Cost]:
+    """Return the cost of both ways to write the sweep in JAX, shared by processes or threads, as is faster.
+
+    Raises DifferentTrainingError where one does not train what we do.
+    """
+    ours, costs = _in_child("losses", model), {}
+    for how in (RUN_BY_RUN, AT_ONCE):
+        found = [measure_jax(model, how, *shared) for shared in dict.fromkeys([(1, workers), (workers, 1)])]
+        for _, curves in found:
+            check_equal(ours, checked_losses(model, curves), f"JAX {how}")
+        costs[how] = min((cost for cost, _ in found), key=lambda cost: cost.whole)
+    return costs
 
 
-def _fit_runs(tuned: bool, sample: int) -> list[float]:
-    """Train `sample` runs as one would by hand: build, compile, fit. Return the seconds of each."""
+def jax_is_installed() -> bool:
+    """Tell whether there is a JAX to be timed."""
+    return importlib.util.find_spec("jax") is not None
+
+
+def measure_products(model: str, workers: int) -> float:
+    """Return the seconds that an MLP's matrix products of all steps take alone, in XLA, on one thread a worker."""
+    return _in_child("products", model)[0] * SWEEPS[model].steps * len(SWEEPS[model].runs()) / workers
+
+
+def _words(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", f"experiments.benchmarks.{module}", *arguments]
+
+
+def _in_child(*arguments: str) -> Any:
+    done = subprocess.run(_words("sweep", *arguments), check=True, capture_output=True, text=True, cwd=ROOT)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _fit_runs(model: str, tuned: bool, sample: int) -> list[float]:
+    """Train `sample` runs as one would by hand: build, compile, fit. Return the seconds of each.
+
+    tuned: with XLA where the networks gain by it, and without Python between the steps.
+    """
     from experiments.training.surroundings import start_tensorflow
 
     start_tensorflow(threads=None)  # as many as `fit` has by itself
@@ -94,32 +150,40 @@ def _fit_runs(tuned: bool, sample: int) -> list[float]:
     import tensorflow as tf
 
     from experiments.training.datasets import batch_order, load_dataset, split_dataset
+    from experiments.training.program import uses_xla
     from models.networks import build_model
 
-    dataset = load_dataset("digits")
+    sweep, dataset = SWEEPS[model], load_dataset("digits")
+    runs = {arm: [run for run in sweep.runs() if run.model.norm.kind == arm and not run.seed] for arm in ARMS}
     features = dataset.features / dataset.unit
-    options = {"steps_per_execution": EVERY, "jit_compile": True} if tuned else {}
     seconds = []
     for number in range(sample):
         started = time.perf_counter()
-        config = RunConfig.model_validate({"model": {"norm": {"kind": ARMS[number % 2]}}, "seed": number})
+        of_arm = runs[ARMS[number % 2]]
+        config = of_arm[number // 2 % len(of_arm)].model_copy(update={"seed": number})
+        options = {"steps_per_execution": EVERY, "jit_compile": uses_xla(config)} if tuned else {}
         split = split_dataset(dataset, config.dataset, config.seed)
-        order = batch_order(split.train, BATCH, STEPS, config.seed).ravel()
+        order = batch_order(split.train, BATCH, sweep.steps, config.seed).ravel()
         network = build_model(config.model, features.shape[1:], dataset.classes)
-        optimizer = keras.optimizers.SGD(RATES[number // 2 % len(RATES)])
+        optimizer = keras.optimizers.SGD(config.optimizer.learning_rate)
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         network.compile(optimizer, loss, metrics=["accuracy"], **options)
         batches = tf.data.Dataset.from_tensor_slices((features[order], dataset.labels[order])).batch(BATCH).repeat()
         validation = (features[split.validation], dataset.labels[split.validation])
         network.fit(
-            batches, steps_per_epoch=EVERY, epochs=STEPS // EVERY, validation_data=validation, shuffle=False, verbose=0
+            batches,
+            steps_per_epoch=EVERY,
+            epochs=sweep.steps // EVERY,
+            validation_data=validation,
+            shuffle=False,
+            verbose=0,
         )
         network.evaluate(features[split.test], dataset.labels[split.test], verbose=0)
         seconds.append(time.perf_counter() - started)
     return seconds
 
 
-def _step_seconds() -> list[float]:
+def _step_seconds(model: str) -> list[float]:
     """Return the seconds of one of our training steps in each arm, on one thread."""
     from experiments.training.surroundings import start_tensorflow
 
@@ -129,26 +193,28 @@ def _step_seconds() -> list[float]:
 
     contestants = {}
     for arm in ARMS:
-        config = RunConfig.model_validate({"model": {"norm": {"kind": arm}}, "evaluate_every": EVERY})
+        config = next(run for run in SWEEPS[model].runs() if run.model.norm.kind == arm)
         contestants[arm] = ours(config, load_dataset("digits"), EVERY)
     return [1e-3 * milliseconds for milliseconds in in_turn(contestants, 30).values()]
 
 
-def _product_seconds() -> float:
+def _product_seconds(model: str) -> float:
     """Return the seconds of the products of one step, forward and backward, without anything between them."""
     from experiments.training.surroundings import start_tensorflow
 
     start_tensorflow(1)
     import tensorflow as tf
 
-    layers = range(len(WIDTHS) - 1)
-    kernels = [tf.Variable(tf.random.normal(shape)) for shape in itertools.pairwise(WIDTHS)]
+    sweep = SWEEPS[model]
+    widths = (64, *sweep.layers, 10)  # of the digits and their classes
+    layers = range(len(widths) - 1)
+    kernels = [tf.Variable(tf.random.normal(shape)) for shape in itertools.pairwise(widths)]
     gradients = [tf.Variable(tf.zeros_like(kernel)) for kernel in kernels]
-    inputs, slopes = ([tf.Variable(tf.random.normal((BATCH, width))) for width in WIDTHS] for _ in range(2))
+    inputs, slopes = ([tf.Variable(tf.random.normal((BATCH, width))) for width in widths] for _ in range(2))
 
     @tf.function(jit_compile=True)
     def products() -> tf.Tensor:
-        for _ in tf.range(STEPS):
+        for _ in tf.range(sweep.steps):
             forward = [inputs[i] @ kernels[i] for i in layers]
             by_kernel = [tf.matmul(inputs[i], slopes[i + 1], transpose_a=True) for i in layers]
             by_input = [tf.matmul(slopes[i + 1], kernels[i], transpose_b=True) for i in layers[1:]]
@@ -163,29 +229,33 @@ def _product_seconds() -> float:
     for _ in range(12):
         started = time.perf_counter()
         products().numpy()
-        times.append((time.perf_counter() - started) / STEPS)
+        times.append((time.perf_counter() - started) / sweep.steps)
     return statistics.median(times[2:])
 
 
-def figures(workers: int, sample: int) -> dict[str, Any]:
-    """Return all costs, ready to be printed."""
-    ours, parts, about = measure_ours(workers)
+def figures(model: str, workers: int, sample: int) -> dict[str, Any]:
+    """Return all costs, ready to be printed. Raises DifferentTrainingError before anything long is timed."""
+    of_jax = measure_fastest_jax(model, workers) if jax_is_installed() else {}
+    ours, parts, about = measure_ours(model, workers)
+    costs = {f"{kind} fit": measure_fit(model, kind == "tuned", sample) for kind in ("plain", "tuned")}
+    costs |= {f"JAX by hand, {how}": cost for how, cost in of_jax.items()} | {"ours": ours}
     return {
-        "plain fit": asdict(measure_fit(tuned=False, sample=sample)),
-        "tuned fit": asdict(measure_fit(tuned=True, sample=sample)),
-        "ours": asdict(ours),
+        "runs": len(SWEEPS[model].runs()),
+        "steps": SWEEPS[model].steps,
+        "costs": {name: asdict(cost) for name, cost in costs.items()},
         "parts of ours": parts,
-        "matrix products": measure_products(workers),
-        "workers": workers,
+        "matrix products": measure_products(model, workers) if model == "mlp" else None,
         "surroundings": about,
     }
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["fit", kind, sample]:
-            print(json.dumps(_fit_runs(kind == "tuned", int(sample))))
-        case ["products"]:
-            print(json.dumps([_product_seconds()]))
-        case ["steps"]:
-            print(json.dumps(_step_seconds()))
+        case ["fit", model, kind, sample]:
+            print(json.dumps(_fit_runs(model, kind == "tuned", int(sample))))
+        case ["products", model]:
+            print(json.dumps([_product_seconds(model)]))
+        case ["steps", model]:
+            print(json.dumps(_step_seconds(model)))
+        case ["losses", model]:
+            print(json.dumps(train_ours(model)))
