@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from sweeping import HANGS, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 TINY = Path(__file__).parent / "tiny.yaml"
 EVALUATED = ["no_bn", "custom_bn"]
 
 
 def command(*arguments: object, python: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, *python, str(ROOT / "scripts/run.py"), *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=HANGS, check=False)
     assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
     return done
 
@@ -163,17 +162,14 @@ def test_a_damaged_result_is_told_with_its_remedy(first: tuple[Path, str]):
         assert remedy in done.stderr
 
 
-def test_a_dry_run_is_quick_and_loads_no_tensorflow(tmp_path: Path):
-    started = time.perf_counter()
+def test_a_dry_run_loads_no_tensorflow(tmp_path: Path):
     done = command(ROOT / "configs/quickstart.yaml", "--out", tmp_path, "--dry-run", python=("-X", "importtime"))
-    seconds = time.perf_counter() - started
     assert done.returncode == 0
     assert "done already" in done.stdout
     assert list(tmp_path.iterdir()) == []
     loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
     assert "pydantic" in loaded
     assert loaded.isdisjoint({"tensorflow", "keras", "sklearn", "matplotlib"})
-    assert seconds < 4  # under 1 on an idle machine; others may run beside the tests
 
 
 @pytest.mark.parametrize("option", ["--help", "--schema"])
