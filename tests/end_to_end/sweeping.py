@@ -39,17 +39,21 @@ def write_config(folder: Path, text: str = CONFIG) -> Path:
     return path
 
 
-def start(config: Path, out: Path, *arguments: object) -> subprocess.Popen[str]:
-    """Start the command as the leader of a session of its own, which hears Ctrl-C even if the tests do not (nohup)."""
-    words = [sys.executable, ROOT / "scripts/run.py", config, "--out", out, *arguments]
+def launch(*words: object) -> subprocess.Popen[str]:
+    """Start Python as the leader of a session of its own, which hears Ctrl-C even if the tests do not (nohup)."""
     pipe = subprocess.PIPE
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)  # a handler is not inherited, being deaf is
     try:
         return subprocess.Popen(
-            list(map(str, words)), stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True
+            [sys.executable, *map(str, words)], stdout=pipe, stderr=pipe, text=True, cwd=ROOT, start_new_session=True
         )
     finally:
         signal.signal(signal.SIGINT, heard)
+
+
+def start(config: Path, out: Path, *arguments: object) -> subprocess.Popen[str]:
+    """Start the command."""
+    return launch(ROOT / "scripts/run.py", config, "--out", out, *arguments)
 
 
 def finish(config: Path, out: Path, *arguments: object) -> subprocess.CompletedProcess[str]:

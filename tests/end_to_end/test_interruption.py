@@ -7,8 +7,6 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,12 +14,12 @@ import pytest
 from sweeping import (
     GO_ON,
     HANGS,
-    ROOT,
     RUNS,
     curves,
     end,
     finish,
     finished,
+    launch,
     session,
     start,
     wait_for,
@@ -94,19 +92,18 @@ def test_ctrl_c_ends_the_command_with_one_line(config: Path, tmp_path: Path, to:
 def test_ctrl_c_does_not_wait_for_a_long_run(tmp_path: Path):
     """A run is a single call into compiled code, which nothing interrupts but the end of its process."""
     code = f"""
+import ctypes
 from pathlib import Path
 from experiments.sweeping.workforce import local_workers
 
 def run(name):
     (Path({str(tmp_path)!r}) / name).touch()
-    return sum(range(10**15))
+    ctypes.CDLL(None).sleep({2 * HANGS})
 
 with local_workers(2, 1) as workforce:
     workforce.do(run, ["a", "b"], lambda _: set())
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE, text=True
-    )
+    process = launch("-c", code)
     wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
     end(process, signal.SIGINT)
     _, errors = process.communicate(timeout=HANGS)
@@ -126,10 +123,10 @@ def test_ctrl_c_while_the_workers_start_leaves_no_traceback(config: Path, tmp_pa
 def test_a_worker_that_was_never_given_work_ends_with_its_parent():
     code = "import time; from experiments.sweeping.workforce import local_workers\n"
     code += "with local_workers(2, 1) as workforce: workforce.do(time.sleep, [300], lambda _: set())"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    process = launch("-c", code)
     wait_for(lambda: len(workers(process.pid)) == 2)
     end(process, signal.SIGKILL)
-    process.wait()
+    process.communicate()
     wait_for(functools.partial(_left_alone, process.pid))
 
 
