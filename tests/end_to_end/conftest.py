@@ -15,10 +15,16 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The curves of the sweep that nobody disturbed, by a single worker."""
+def undisturbed_runs(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sweep that nobody disturbed, by a single worker; to be read only."""
     out = tmp_path_factory.mktemp("undisturbed")
     done = finish(config, out, "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert len(curves(out)) == RUNS
-    return curves(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_runs: Path) -> dict[str, bytes]:
+    """Its curves."""
+    return curves(undisturbed_runs)

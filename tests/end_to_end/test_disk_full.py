@@ -40,7 +40,7 @@ def test_a_full_disk_is_one_clear_error_and_loses_nothing(
     modified = {run: (run / "run.json").stat().st_mtime_ns for run in finished(small_disk)}
 
     subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
-    done = finish(config, small_disk, "--workers", 2)
+    done = finish(config, small_disk, "--workers", 1)
     assert done.returncode == 0, done.stderr
     assert f"{len(kept)} runs are done already and kept" in done.stdout
     assert {run: (run / "run.json").stat().st_mtime_ns for run in modified} == modified

@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -66,7 +67,7 @@ def test_killed_at_random_instants_it_ends_with_the_same_curves(
     config: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ):
     kill_at_random(config, tmp_path, KILLS)
-    assert finish(config, tmp_path, "--workers", 2).returncode == 0
+    assert finish(config, tmp_path, "--workers", 1).returncode == 0
     assert curves(tmp_path) == undisturbed
     assert not list(tmp_path.rglob(".seed=*")), "something half-written was left"
 
@@ -142,11 +143,13 @@ def test_a_killed_worker_is_replaced_and_its_runs_done_again(
     assert curves(tmp_path) == undisturbed
 
 
-def test_a_changed_configuration_does_not_take_old_results(config: Path, tmp_path: Path):
-    short = ("--workers", 1, "--set", "run.steps=40", "--set", "seeds=1")
-    assert finish(config, tmp_path, *short).returncode == 0
+def test_a_changed_configuration_does_not_take_old_results(config: Path, undisturbed_runs: Path, tmp_path: Path):
+    for run in undisturbed_runs.rglob("seed=0"):
+        shutil.copytree(run, tmp_path / run.relative_to(undisturbed_runs))
     old = curves(tmp_path)
-    done = finish(config, tmp_path, *short, "--set", "run.dataset.train_examples=300")
+    assert len(old) == RUNS / 4
+    changed = ("--set", "run.dataset.train_examples=300", "--set", "seeds=1")
+    done = finish(config, tmp_path, "--workers", 1, *changed)
     assert done.returncode == 0
     assert "done already" not in done.stdout
     assert f"{len(old)} runs with other settings are replaced" in done.stdout
