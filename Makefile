@@ -17,7 +17,7 @@ tensorboard: .venv/installed  ## show the curves of all runs
 	$(BIN)/python scripts/curves.py --logdir runs
 
 test: .venv/installed-dev  ## pass the tests
-	$(BIN)/pytest -m "not browser"
+	$(BIN)/pytest -m "not browser" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 browser-test: .venv/installed-dev  ## pass the tests that need Chromium
 	$(BIN)/pytest -m browser

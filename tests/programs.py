@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
+import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
-from experiments.training.datasets import load_dataset
+from experiments.training.datasets import batch_order, load_dataset, split_dataset
 from experiments.training.program import Program
 from experiments.training.run import train
+from models.initialization import initial_kernels
+from models.networks import build_model
 
 DIGITS = load_dataset("digits")
 
@@ -33,10 +39,10 @@ def program(config: RunConfig) -> Program:
     return _programs[key]
 
 
-def curves_of(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[int, float]]]:
-    """The curves of a run."""
+def curves_of(config: RunConfig, used: Program | None = None) -> dict[str, list[tuple[int, float]]]:
+    """The curves of a run of a program, the shared one where none is given."""
     curves: dict[str, list[tuple[int, float]]] = {}
-    for evaluated in train(Program(config, DIGITS) if fresh else program(config), config):
+    for evaluated in train(used or program(config), config):
         for metric, value in evaluated.metrics.items():
             curves.setdefault(metric, []).append((evaluated.step, value))
     return curves
@@ -44,3 +50,35 @@ def curves_of(config: RunConfig, fresh: bool = False) -> dict[str, list[tuple[in
 
 def inputs(indices: np.ndarray) -> np.ndarray:
     return DIGITS.features[indices] / 16
+
+
+def losses_of(config: RunConfig, steps: int) -> list[float]:
+    """The loss of every step, by a loop in Python."""
+    model = build_model(config.model, (8, 8, 1), 10)
+    for kernel, value in initial_kernels(model, config.model, config.seed):
+        kernel.assign(value)
+    order = batch_order(split_dataset(DIGITS, config.dataset, 0).train, 30, steps, config.seed)
+    losses = []
+    for batch in order:
+        with tf.GradientTape() as tape:
+            logits = model(inputs(batch))
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(DIGITS.labels[batch], logits))
+        losses.append(float(loss))
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+            variable.assign(variable - config.optimizer.learning_rate * gradient)
+    return losses
+
+
+def by_the_clock(monkeypatch: pytest.MonkeyPatch, used: Program, **seconds: float) -> None:
+    """Have calls of a program take these seconds, by a clock of the run that stands still otherwise."""
+    now = 0.0
+
+    def taking(took: float, method: Callable[..., Any], *inputs: Any) -> Any:
+        nonlocal now
+        now += took
+        return method(*inputs)
+
+    monkeypatch.setattr("experiments.training.run.time", SimpleNamespace(perf_counter=lambda: now))
+    for name, took in seconds.items():
+        monkeypatch.setattr(used, name, functools.partial(taking, took, getattr(used, name)))

@@ -1,4 +1,4 @@
-"""The shape of the code: which way imports point, what never loads TensorFlow, how long a module may be."""
+"""The shape of the code: which way imports point, what never loads TensorFlow, how long a module or test may be."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def test_scripts_load_without_tensorflow(path: Path):
     assert loaded_by(f"import runpy; runpy.run_path({str(path)!r}, run_name='imported')") == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=name_of)
 def test_no_module_is_too_long_to_read(path: Path):
     lines = path.read_text(encoding="utf-8").count("\n")
     assert lines <= MOST_LINES, f"{name_of(path)} has {lines} lines; what are its two responsibilities?"

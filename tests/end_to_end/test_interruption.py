@@ -6,9 +6,8 @@ import functools
 import json
 import os
 import random
+import shutil
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,13 +15,13 @@ import pytest
 from sweeping import (
     CONFIG,
     GO_ON,
-    ROOT,
+    HANGS,
     RUNS,
-    SECONDS_TO_END,
     curves,
     end,
     finish,
     finished,
+    launch,
     session,
     start,
     wait_for,
@@ -33,21 +32,6 @@ from sweeping import (
 from experiments.records.ownership import locked
 
 KILLS = 4
-
-
-@pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_config(tmp_path_factory.mktemp("config"))
-
-
-@pytest.fixture(scope="module")
-def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The curves of the sweep that nobody disturbed, by a single worker."""
-    out = tmp_path_factory.mktemp("undisturbed")
-    done = finish(config, out, "--workers", 1)
-    assert done.returncode == 0, done.stderr
-    assert len(curves(out)) == RUNS
-    return curves(out)
 
 
 def kill_at_random(config: Path, out: Path, kills: int) -> int:
@@ -65,7 +49,7 @@ def kill_at_random(config: Path, out: Path, kills: int) -> int:
             time.sleep(rng.uniform(0, 0.2))
         end(process, signal.SIGKILL)
         process.communicate()
-        wait_for(functools.partial(_left_alone, process.pid), 5)
+        wait_for(functools.partial(_left_alone, process.pid))
         left = RUNS - len(finished(out))
         if left <= 3:
             for run in rng.sample(finished(out), 8):  # so that there is something to kill
@@ -85,66 +69,68 @@ def test_killed_at_random_instants_it_ends_with_the_same_curves(
     config: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ):
     kill_at_random(config, tmp_path, KILLS)
-    assert finish(config, tmp_path, "--workers", 2).returncode == 0
+    assert finish(config, tmp_path, "--workers", 1).returncode == 0
     assert curves(tmp_path) == undisturbed
     assert not list(tmp_path.rglob(".seed=*")), "something half-written was left"
 
 
 @pytest.mark.parametrize("to", ["group", "parent"])
-def test_ctrl_c_ends_within_seconds_with_one_line(config: Path, tmp_path: Path, to: str):
+def test_ctrl_c_ends_the_command_with_one_line(config: Path, tmp_path: Path, to: str):
     process = start(config, tmp_path, "--workers", 2)
     wait_for(lambda: len(finished(tmp_path)) >= 2)
     before = set(finished(tmp_path))
-    started = time.monotonic()
     if to == "group":
         os.killpg(process.pid, signal.SIGINT)
     else:
         end(process, signal.SIGINT)
-    printed, errors = process.communicate(timeout=20)
-    assert time.monotonic() - started < SECONDS_TO_END
+    printed, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 130
     assert errors == f"Interrupted. Finished runs are kept; {GO_ON}.\n"
     assert "Traceback" not in printed
-    wait_for(lambda: not session(process.pid), 5)  # nothing is left behind
+    wait_for(lambda: not session(process.pid))  # nothing is left behind
     assert before <= set(finished(tmp_path))
+    assert len(finished(tmp_path)) < RUNS
 
 
 def test_ctrl_c_does_not_wait_for_a_long_run(tmp_path: Path):
     """A run is a single call into compiled code, which nothing interrupts but the end of its process."""
-    long = CONFIG.replace("steps: 1000", "steps: 20000000").replace("evaluate_every: 20", "evaluate_every: 2000000")
-    process = start(write_config(tmp_path, long.replace("seeds: 4", "seeds: 1")), tmp_path, "--workers", 2)
-    wait_for(lambda: len(workers(process.pid)) == 2)
-    wait_for(functools.partial(_have_worked, workers(process.pid), 12))
-    started = time.monotonic()
+    code = f"""
+import ctypes
+from pathlib import Path
+from experiments.sweeping.workforce import local_workers
+
+def run(name):
+    (Path({str(tmp_path)!r}) / name).touch()
+    ctypes.CDLL(None).sleep({2 * HANGS})
+
+with local_workers(2, 1) as workforce:
+    workforce.do(run, ["a", "b"], lambda _: set())
+"""
+    process = launch("-c", code)
+    wait_for(lambda: len(list(tmp_path.iterdir())) == 2)
     end(process, signal.SIGINT)
-    process.communicate(timeout=20)
-    assert time.monotonic() - started < SECONDS_TO_END
-    wait_for(lambda: not session(process.pid), 5)
-
-
-def _have_worked(processes: list[int], seconds: float) -> bool:
-    """Tell whether each has used so much of the processor: more than starting and compiling takes."""
-    ticks = [sum(map(int, Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[11:13])) for p in processes]
-    return min(ticks) / os.sysconf("SC_CLK_TCK") > seconds
+    _, errors = process.communicate(timeout=HANGS)
+    assert errors.endswith("KeyboardInterrupt\n")
+    wait_for(lambda: not session(process.pid))
 
 
 def test_ctrl_c_while_the_workers_start_leaves_no_traceback(config: Path, tmp_path: Path):
     process = start(config, tmp_path, "--workers", 2)
     wait_for(lambda: workers(process.pid))
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=HANGS)
     assert errors == f"Interrupted. Finished runs are kept; {GO_ON}.\n"
-    wait_for(lambda: not workers(process.pid), 5)
+    wait_for(lambda: not workers(process.pid))
 
 
 def test_a_worker_that_was_never_given_work_ends_with_its_parent():
     code = "import time; from experiments.sweeping.workforce import local_workers\n"
     code += "with local_workers(2, 1) as workforce: workforce.do(time.sleep, [300], lambda _: set())"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, start_new_session=True)
+    process = launch("-c", code)
     wait_for(lambda: len(workers(process.pid)) == 2)
     end(process, signal.SIGKILL)
-    process.wait()
-    wait_for(functools.partial(_left_alone, process.pid), 10)
+    process.communicate()
+    wait_for(functools.partial(_left_alone, process.pid))
 
 
 def test_a_killed_worker_is_replaced_and_its_runs_done_again(
@@ -153,17 +139,19 @@ def test_a_killed_worker_is_replaced_and_its_runs_done_again(
     process = start(config, tmp_path, "--workers", 2)
     wait_for(lambda: finished(tmp_path))
     os.kill(workers(process.pid)[0], signal.SIGKILL)
-    printed, errors = process.communicate(timeout=120)
+    printed, errors = process.communicate(timeout=HANGS)
     assert process.returncode == 0, errors
     assert "Traceback" not in printed + errors
     assert curves(tmp_path) == undisturbed
 
 
-def test_a_changed_configuration_neither_takes_nor_costs_old_results(tmp_path: Path):
-    short = CONFIG.replace("steps: 1000", "steps: 40").replace("seeds: 4", "seeds: 1")
-    assert finish(write_config(tmp_path, short), tmp_path, "--workers", 1).returncode == 0
+def test_a_changed_configuration_neither_takes_nor_costs_old_results(undisturbed_runs: Path, tmp_path: Path):
+    for run in undisturbed_runs.rglob("seed=0"):
+        shutil.copytree(run, tmp_path / run.relative_to(undisturbed_runs))
     old = curves(tmp_path)
-    changed = write_config(tmp_path, short.replace("train_examples: 400", "train_examples: 300"))
+    assert len(old) == RUNS / 4
+    other = CONFIG.replace("train_examples: 400", "train_examples: 300").replace("seeds: 4", "seeds: 1")
+    changed = write_config(tmp_path, other)
     refused = finish(changed, tmp_path)
     assert (refused.returncode, curves(tmp_path)) == (1, old)
     assert f"error: {tmp_path / 'small'}: {len(old)} finished runs have other settings" in refused.stderr

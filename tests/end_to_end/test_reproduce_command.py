@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from sweeping import HANGS, ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 CLAIM = "weight_scale_is_irrelevant"
 
 
 def command(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, str(ROOT / "scripts" / script), *map(str, arguments)]
-    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=300, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=HANGS, check=False)
     assert "Traceback" not in done.stderr + done.stdout, done.stderr + done.stdout
     return done
 

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -38,13 +37,17 @@ def test_every_piece_is_done_once_and_by_a_worker_that_has_its_program(monkeypat
     monkeypatch.setattr(workforce, "_start_trackers", lambda: None)
     monkeypatch.setattr("os.getpid", threading.get_ident)
     done: list[tuple[str, int]] = []
+    begun = {piece: threading.Event() for piece in ("a1", "a2", "b1", "b2", "a3")}
+    ends_after = {"a1": "b1", "b1": "a2", "a2": "b2", "b2": "a3"}  # has begun: never two workers are free together
 
     def work(piece: str) -> str:
-        time.sleep(0.2 if piece < "b" else 0.3)  # so that never two end together
+        begun[piece].set()
+        if piece in ends_after:
+            assert begun[ends_after[piece]].wait(600)
         done.append((piece, threading.get_ident()))
         return piece.upper()
 
-    pieces = ["a1", "a2", "b1", "b2", "a3"]
+    pieces = list(begun)
     results = workforce._do_locally(lambda: workers, 2, work, pieces, lambda piece: {piece[0]})
     assert results == ["A1", "A2", "B1", "B2", "A3"]
     assert sorted(piece for piece, _ in done) == sorted(pieces)
@@ -73,6 +76,23 @@ def test_an_address_without_a_port_is_refused():
         workforce.cluster_workers("tcp://here", {}),
     ):
         pass
+
+
+def test_a_scheduler_that_does_not_answer_is_given_five_seconds(monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("distributed", reason="needs Dask: pip install --editable '.[cluster]'")
+    asked: list[dict[str, object]] = []
+
+    def client(_: str, **options: object) -> None:
+        asked.append(options)
+        raise TimeoutError
+
+    monkeypatch.setattr("distributed.Client", client)
+    with (
+        pytest.raises(SweepError, match=r"--scheduler tcp://10.0.0.1:8786: cannot be reached \(TimeoutError\)"),
+        workforce.cluster_workers("tcp://10.0.0.1:8786", {}),
+    ):
+        pass
+    assert [options["timeout"] for options in asked] == ["5s"]
 
 
 def test_compiled_programs_are_no_leak_to_loky(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,22 +1,22 @@
+"""One run: the weights it ends with, what it evaluates and when, and that nothing else decides its curves."""
+
 from __future__ import annotations
 
 import functools
-import time
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from programs import DIGITS, curves_of, inputs, program, run_config
 
-from experiments.configuration.run import DatasetConfig, OptimizerConfig, RunConfig
+from experiments.configuration.run import OptimizerConfig, RunConfig
 from experiments.training import evaluation
 from experiments.training import program as program_module
-from experiments.training.datasets import batch_order, load_dataset, split_dataset
+from experiments.training.datasets import batch_order, split_dataset
 from experiments.training.program import Program, build_optimizer
-from experiments.training.run import Diverged, train
+from experiments.training.run import train
 from models.initialization import initial_kernels
 from models.networks import build_model
 
@@ -106,7 +106,8 @@ def test_evaluations_are_before_the_first_step_and_after_every_so_many():
 def test_no_steps_give_one_evaluation_and_compile_no_training(timed: bool, monkeypatch: pytest.MonkeyPatch):
     longer = curves_of(run_config(probes=["gradients"]))
     monkeypatch.setattr(Program, "_take_steps", None)
-    curves = curves_of(run_config(steps=0, probes=["gradients"], timed=timed), fresh=True)
+    config = run_config(steps=0, probes=["gradients"], timed=timed)
+    curves = curves_of(config, Program(config, DIGITS))
     assert {step for curve in curves.values() for step, _ in curve} == {0}
     assert "accuracy/test" in curves
     assert "loss/train" not in curves
@@ -171,7 +172,7 @@ def test_curves_are_the_same_after_other_runs_and_in_a_fresh_program(variant: st
     assert curves_of(one) == alone
     assert between != alone
     if not xla:  # which takes seconds to compile
-        assert curves_of(one, fresh=True) == alone
+        assert curves_of(one, Program(one, DIGITS)) == alone
 
 
 def test_a_program_for_no_steps_refuses_to_train():
@@ -191,217 +192,11 @@ def test_what_a_program_is_given_matters(field: str):
     assert curves_of(config)["loss/train"] != curves_of(other)["loss/train"]
 
 
-def losses_of(config: RunConfig, steps: int) -> list[float]:
-    """The loss of every step, by a loop in Python."""
-    model = build_model(config.model, (8, 8, 1), 10)
-    for kernel, value in initial_kernels(model, config.model, config.seed):
-        kernel.assign(value)
-    order = batch_order(split_dataset(DIGITS, config.dataset, 0).train, 30, steps, config.seed)
-    losses = []
-    for batch in order:
-        with tf.GradientTape() as tape:
-            logits = model(inputs(batch))
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(DIGITS.labels[batch], logits))
-        losses.append(float(loss))
-        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
-        for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
-            variable.assign(variable - config.optimizer.learning_rate * gradient)
-    return losses
-
-
-@pytest.mark.parametrize(("rate", "step"), [(40.0, 5), (60.0, 3), (1e30, 2)])
-def test_divergence_is_recorded_at_the_first_step_that_shows_it_and_training_stops(
-    rate: float, step: int, monkeypatch: pytest.MonkeyPatch
-):
-    config = run_config({"activation": "relu"}, optimizer={"learning_rate": rate}, steps=40, evaluate_every=4)
-    losses = losses_of(config, 12)
-    assert [not loss <= 1000 * losses[0] for loss in losses].index(True) + 1 == step
-    used, steps = program(config), []
-    results, advance = [], used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: results.append(advance(*inputs)) or results[-1])
-    with pytest.raises(Diverged) as outcome:
-        steps.extend(evaluated.step for evaluated in train(used, config))
-    assert outcome.value.step == step
-    taken = 2 if step > 4 else 1
-    assert steps == [0, 4][:taken]
-    ((done, losses_of_steps, _, hits, _),) = results
-    assert done == taken
-    assert np.any(losses_of_steps[1 : taken + 1] > 0, axis=1).all()
-    assert not np.any(losses_of_steps[taken + 1 :])  # nothing was done after the stretch that diverged
-    assert not np.any(hits[taken + 1 :])
-
-
-@pytest.mark.parametrize(
-    ("losses", "step"),
-    [
-        ([2.0, 1999.0, 2000.0], None),  # 1,000 times the first is still allowed
-        ([2.0, 3.0, 2001.0], 3),
-        ([2.0, np.nan, 1.0], 2),
-        ([2.0, np.inf, 1.0], 2),
-        ([np.nan, 1.0, 1.0], 1),
-        ([np.inf, np.inf, np.inf], 1),
-    ],
-)
-def test_what_counts_as_divergence(losses: list[float], step: int | None, monkeypatch: pytest.MonkeyPatch):
-    config = run_config(steps=10)
-    used = program(config)
-    padded, advance = np.array([[0.0] * 10, losses + [1.0] * 7], np.float32), used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: (1, padded, *advance(*inputs)[2:]))
-    if step is None:
-        assert [evaluated.step for evaluated in train(used, config)] == [0, 10]
-        return
-    with pytest.raises(Diverged) as outcome:
-        list(train(used, config))
-    assert outcome.value.step == step
-
-
-def test_a_loss_that_is_not_finite_in_evaluation_is_divergence(monkeypatch: pytest.MonkeyPatch):
-    config = run_config()
-    used = program(config)
-    advance = used.advance
-
-    def advance_into_nothing(*inputs: Any) -> Any:
-        done, losses, of_examples, *others = advance(*inputs)
-        of_examples[1] = np.nan
-        return done, losses, of_examples, *others
-
-    monkeypatch.setattr(used, "advance", advance_into_nothing)
-    steps = []
-    with pytest.raises(Diverged) as outcome:
-        steps.extend(evaluated.step for evaluated in train(used, config))
-    assert (outcome.value.step, steps) == (10, [0])
-
-
-@pytest.mark.parametrize("timed", [False, True])
-def test_seconds_grow_with_training_and_leave_evaluation_out_where_a_run_is_timed(
-    timed: bool, monkeypatch: pytest.MonkeyPatch
-):
-    config = run_config(timed=timed)
-    used = program(config)
-    advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: time.sleep(0.2) or advance(*inputs))
-    found = [evaluated.seconds for evaluated in train(used, config)]
-    assert found[0] == 0
-    if timed:
-        assert 0 < found[1] < found[2] < 0.2
-    else:
-        assert 0.1 < found[1] < 0.2 < found[2] == 2 * found[1]
-
-
 def test_a_run_of_several_calls_is_the_same_run(monkeypatch: pytest.MonkeyPatch):
     config = run_config({"norm": {"kind": "custom"}}, steps=60, probes=["gradients", "step_loss"], xla=True)
     whole = curves_of(config)
     monkeypatch.setattr(program_module, "MOST_STRETCHES", 4)
-    assert Program(config, DIGITS).stretches == 4
-    assert curves_of(config, fresh=True) == whole  # of four and of two stretches
+    used = Program(config, DIGITS)
+    assert used.stretches == 4
+    assert curves_of(config, used) == whole  # of four and of two stretches
     assert [step for step, _ in whole["loss/validation"]] == [0, 10, 20, 30, 40, 50, 60]
-
-
-def test_divergence_in_a_later_call_is_measured_by_the_first_loss_of_the_run(monkeypatch: pytest.MonkeyPatch):
-    config = run_config({"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=4)
-    monkeypatch.setattr(program_module, "MOST_STRETCHES", 1)
-    used, first_losses = Program(config, DIGITS), []
-    advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: first_losses.append(inputs[3]) or advance(*inputs))
-    with pytest.raises(Diverged) as outcome:
-        list(train(used, config))
-    assert outcome.value.step == 5
-    assert first_losses == [None, pytest.approx(losses_of(config, 1)[0], rel=1e-5)]
-
-
-def test_divergence_in_a_later_call_ends_it(monkeypatch: pytest.MonkeyPatch):
-    config = run_config({"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=1)
-    monkeypatch.setattr(program_module, "MOST_STRETCHES", 2)
-    used, results = Program(config, DIGITS), []
-    advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: results.append(advance(*inputs)) or results[-1])
-    with pytest.raises(Diverged):
-        list(train(used, config))
-    assert [done for done, *_ in results] == [2, 2, 1]  # of two stretches each; step 5 diverges
-
-
-def test_a_diverged_run_keeps_the_losses_before_and_the_pace_it_had(monkeypatch: pytest.MonkeyPatch):
-    config = run_config(
-        {"activation": "relu"}, optimizer={"learning_rate": 40.0}, steps=40, evaluate_every=4, probes=["step_loss"]
-    )
-    used, kept, slow = program(config), [], used_slowly(monkeypatch, program(config))
-    with pytest.raises(Diverged):
-        kept.extend(train(used, config))
-    losses = {e.step: e.metrics["loss/step"] for e in kept if "loss/step" in e.metrics}
-    assert list(losses) == [1, 2, 3, 4]  # step 5 shows the divergence
-    np.testing.assert_allclose(list(losses.values()), losses_of(config, 4), rtol=1e-3)
-    assert max(e.seconds for e in kept) == pytest.approx(slow / 2, rel=0.2)  # two stretches were done
-
-
-def used_slowly(monkeypatch: pytest.MonkeyPatch, used: Program, seconds: float = 0.4) -> float:
-    """Have every call of a program take that much longer."""
-    advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: time.sleep(seconds) or advance(*inputs))
-    return seconds
-
-
-def test_a_timed_run_trains_alike():
-    assert curves_of(run_config(timed=True)) == curves_of(run_config())
-
-
-def test_the_first_hundred_losses_are_kept_on_demand():
-    config = run_config(probes=["step_loss"], steps=120, evaluate_every=40)
-    evaluated = list(train(program(config), config))
-    curve = {e.step: e.metrics["loss/step"] for e in evaluated if "loss/step" in e.metrics}
-    assert list(curve) == list(range(1, 101))
-    np.testing.assert_allclose([curve[step] for step in range(1, 21)], losses_of(config, 20), rtol=1e-3)
-    seconds = {e.step: e.seconds for e in evaluated}
-    assert list(seconds) == [*range(101), 120]
-    of_steps = np.diff([seconds[step] for step in range(101)])
-    np.testing.assert_allclose(of_steps[:40], of_steps[0], rtol=1e-6)  # an even share of the interval's seconds
-    assert of_steps.min() > 0
-
-
-def test_changed_images_and_recomputed_statistics():
-    config = run_config(
-        {"norm": {"kind": "custom"}},
-        probes=["corruptions", "recomputed_statistics"],
-        optimizer={"learning_rate": 0.5},
-        test_every_evaluation=True,
-    )
-    curves = curves_of(config)
-    used = program(config)
-    assert sum(metric.startswith("corrupted/") for metric in curves) == 2 * 16
-    split = split_dataset(DIGITS, config.dataset, 0)
-    x, labels = inputs(split.test), DIGITS.labels[split.test]
-    mean = x.mean(axis=(1, 2, 3), keepdims=True)
-    for name, changed in (
-        ("brightness=-0.3", x - 0.3),
-        ("brightness=+0.5", x + 0.5),
-        ("contrast=0.25", (x - mean) * 0.25 + mean),
-        ("contrast=4", (x - mean) * 4 + mean),
-    ):
-        for statistics, training in (("moving", False), ("recomputed", True)):
-            logits = used.network(np.clip(changed, 0, 1).astype(np.float32), training=training)
-            # training mode moves the moving statistics, so they are put back below
-            accuracy = (np.argmax(logits, axis=1) == labels).mean()
-            assert curves[f"corrupted/{statistics}/{name}"] == [(20, pytest.approx(accuracy, abs=0.006))]
-            if training:
-                curves_of(config)
-    assert [step for step, _ in curves["accuracy/test_recomputed"]] == [20]
-    # 20 steps at momentum 0.99 leave the moving statistics far off: the recomputed ones must do better
-    assert curves["accuracy/test_recomputed"][0][1] > curves["accuracy/test"][-1][1]
-    assert curves["accuracy/test"][-1] == curves_of(run_config(
-        {"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5}
-    ))["accuracy/test"][-1]  # fmt: skip
-
-
-def test_the_training_split_is_evaluated_on_demand():
-    config = run_config(probes=["training_loss"])
-    curves = curves_of(config)
-    split = split_dataset(DIGITS, config.dataset, 0)
-    logits = np.asarray(program(config).network(inputs(split.train[:1000])))
-    accuracy = (logits.argmax(axis=1) == DIGITS.labels[split.train[:1000]]).mean()
-    assert curves["accuracy/training_split"][-1] == (20, pytest.approx(accuracy, abs=1e-6))
-
-
-def test_data_sets_without_images_are_trained_on():
-    config = run_config(dataset=DatasetConfig(name="wine", standardize=True, batch_size=20), steps=60)
-    wine = Program(config, load_dataset("wine"))
-    last = list(train(wine, config.model_copy(update={"optimizer": OptimizerConfig(learning_rate=0.5)})))[-1]
-    assert last.metrics["accuracy/test"] > 0.9
