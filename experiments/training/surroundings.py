@@ -32,8 +32,6 @@ TELLING = re.compile(
     r"OPENBLAS_|NPY_|CUDA_|NVIDIA_TF32_|GLIBC_TUNABLES$|LD_PRELOAD$).*"
 )
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
-# Keras imports them where they are installed, for plots and data frames: a fifth of a worker's time to start.
-UNUSED_BY_KERAS = ("matplotlib", "pandas")
 
 
 class StartError(Exception):
@@ -69,7 +67,7 @@ def start_tensorflow(threads: int | None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault(ONEDNN, "1")
     with _quiet_stderr():
-        with _unconfigured(), _without(UNUSED_BY_KERAS):
+        with _unconfigured(), _without("matplotlib"):
             import keras
             import tensorflow as tf
         if keras.config.backend() != "tensorflow":
@@ -135,15 +133,19 @@ def _unconfigured() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _without(packages: tuple[str, ...]) -> Iterator[None]:
-    """Have packages be missing for a while, unless they are loaded or the process, a Dask worker, is not ours alone."""
-    hidden = [name for name in packages if name not in sys.modules and "distributed" not in sys.modules]
-    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]  # None: as Python marks what is missing
+def _without(package: str) -> Iterator[None]:
+    """Have a package be missing for a while, unless it is loaded or the process, a Dask worker, is not ours alone.
+
+    Keras imports Matplotlib where it is installed, for its own plots, which takes an eighth of a worker's start.
+    """
+    if package in sys.modules or "distributed" in sys.modules:
+        yield
+        return
+    sys.modules[package] = None  # type: ignore[assignment]  # as Python marks what is missing
     try:
         yield
     finally:
-        for name in hidden:
-            del sys.modules[name]
+        del sys.modules[package]
 
 
 @contextlib.contextmanager

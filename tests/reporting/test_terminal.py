@@ -55,7 +55,7 @@ def test_names_are_printed_as_they_are(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_summary_prints_title_and_arms_as_they_are(name: str, tmp_path: Path) -> None:
-    arm = name.replace("/", "")  # which an arm's name, a folder's, may not hold
+    arm = name.replace("/", "").replace(":", "")  # which an arm's name, a folder's, may not hold
     console, text = recording()
     print_summary(console, load_experiment(experiment_file(tmp_path, name, arm)), results_table([]))
     title, _, table = text.getvalue().partition("\n")
