@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,20 +16,26 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
 from experiments.reporting import terminal
-from experiments.training.surroundings import start_tensorflow, surroundings, unconfigure
+from experiments.training.surroundings import ONEDNN, start_tensorflow, surroundings, unconfigure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 CORES = os.cpu_count() or 1
 Json = Annotated[bool, typer.Option("--json", help="print the figures as JSON")]
+OneDnn = Annotated[
+    Literal["on", "off", "both"] | None,
+    typer.Option("--onednn", help="TensorFlow's oneDNN; both: one after the other; by default on, as in a sweep"),
+]
 
 
 @app.command()
 def layer(
     rounds: Annotated[int, typer.Option(min=1, help="measurements of each contestant, taken in turn")] = 15,
     threads: Annotated[int, typer.Option(min=1, help="threads, as many as a sweep's worker has")] = 1,
+    onednn: OneDnn = None,
     as_json: Json = False,
 ) -> None:
     """Time our batch normalization beside the stock layer, the bare fused kernel and the memory's streaming floor."""
+    _set_onednn(onednn)
     start_tensorflow(threads)
     from experiments.benchmarks import layer as layer_benchmark
 
@@ -63,9 +70,11 @@ def step(
     rounds: Annotated[int, typer.Option(min=1, help="measurements of each contestant, taken in turn")] = 15,
     threads: Annotated[int, typer.Option(min=1, help="threads, as many as a sweep's worker has")] = 1,
     only: Annotated[str, typer.Option(help="cases whose name contains this")] = "",
+    onednn: OneDnn = None,
     as_json: Json = False,
 ) -> None:
     """Time a training step by kind of network: with XLA, without, under `model.fit` and in a loop by hand."""
+    _set_onednn(onednn)
     start_tensorflow(threads)
     from experiments.benchmarks import step as step_benchmark
 
@@ -96,9 +105,11 @@ def sweep(
     ] = "both",
     workers: Annotated[int, typer.Option(min=1, help="processes or threads; all cores by default")] = CORES,
     sample: Annotated[int, typer.Option(min=2, help="runs that `fit` really does")] = 8,
+    onednn: OneDnn = None,
     as_json: Json = False,
 ) -> None:
     """Time a sweep of small runs: by ours, in JAX by hand, by `model.fit`, plain and tuned (a sample, scaled up)."""
+    _set_onednn(onednn)
     from experiments.benchmarks import sweep as sweep_benchmark
     from experiments.benchmarks.equal_training import DifferentTrainingError
 
@@ -134,15 +145,28 @@ def _print_sweep(model: str, found: dict[str, Any]) -> None:
         console.print(f"The bare matrix products take {products:.1f} s; our steady state takes {ratio:.2f} times that.")
 
 
+def _set_onednn(setting: str | None) -> None:
+    """Set oneDNN before TensorFlow loads; for both, give this command once with each, and end."""
+    if setting == "both":
+        for one in ("on", "off"):
+            subprocess.run([sys.executable, *sys.argv, "--onednn", one], check=True)  # the last of an option counts
+        raise typer.Exit
+    if setting:
+        os.environ[ONEDNN] = "1" if setting == "on" else "0"
+
+
 def _about(threads: int) -> dict[str, Any]:
-    return {"threads": threads} | surroundings()
+    from experiments.benchmarks.memory import copy_bandwidth
+
+    return {"threads": threads, "copy_gigabytes_per_second": copy_bandwidth()} | surroundings()
 
 
 def _header(about: Mapping[str, Any]) -> str:
     """Say on one line on what was measured."""
     variables = "".join(f", {name}={value}" for name, value in about["environment"].items())
     threads = f"{about['threads']} thread{'s' * (about['threads'] > 1)}"
-    return f"{about['processor']}, {threads}, oneDNN {'on' if about['onednn'] else 'off'}{variables}"
+    copy = f"copies {about['copy_gigabytes_per_second']:.1f} GB/s"
+    return f"{about['processor']}, {threads}, oneDNN {'on' if about['onednn'] else 'off'}{variables}, {copy}"
 
 
 if __name__ == "__main__":

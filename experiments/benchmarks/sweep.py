@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.equal_training import check_equal, checked_losses, train_ours
+from experiments.benchmarks.memory import copy_bandwidth
 from experiments.benchmarks.timed_sweeps import ARMS, AT_ONCE, BATCH, EVERY, RUN_BY_RUN, SWEEPS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -245,7 +246,7 @@ def figures(model: str, workers: int, sample: int) -> dict[str, Any]:
         "costs": {name: asdict(cost) for name, cost in costs.items()},
         "parts of ours": parts,
         "matrix products": measure_products(model, workers) if model == "mlp" else None,
-        "surroundings": about,
+        "surroundings": about | {"copy_gigabytes_per_second": copy_bandwidth()},
     }
 
 
