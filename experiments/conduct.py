@@ -26,7 +26,7 @@ from experiments.sweeping.sweep import SweepError, SweepOptions, sweep, unwritab
 from experiments.sweeping.worker import load_once
 from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
 from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, known_facts
-from experiments.training.fit import faults_of_data
+from experiments.training.suitability import faults_of_data
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,8 @@ def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
 
 def _finish(study: Study, replace: bool) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
-    from experiments.reporting.overview import show_in_tensorboard  # draws figures, which planning has no need of
+    # Draws figures, which planning has no need of.
+    from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
     runs = [place.run for place in study.places()]
     table = study.write_results()

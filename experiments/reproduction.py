@@ -88,7 +88,7 @@ def compare_with_published(
 def aa_check(results: Mapping[str, Results]) -> AACheck | None:
     """Put one arm's seeds against themselves, 1,000 times, and draws with a known effect through the same machinery.
 
-    Rule 8 of the claims. None where the arm's claim was not run.
+    Protocol 1, rule 8. None where the arm's claim was not run.
     """
     if AA_CLAIM not in results:
         return None

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from custom_layers import BatchNormalization, NoisyBatchNormalization
-from models.config import ModelConfig, NormConfig
+from models.config import BATCH_NORMS, ModelConfig, NormConfig
 
 
 def hidden_block(
@@ -36,7 +36,7 @@ def needs_bias(config: NormConfig) -> bool:
 
     Ioffe & Szegedy 2015, §3.2. Layer and group normalization take means over several units, so there it is kept.
     """
-    return not (config.kind in ("custom", "stock", "noisy") and config.placement == "before")
+    return not (config.kind in BATCH_NORMS and config.placement == "before")
 
 
 def normalization(config: NormConfig, name: str) -> keras.Layer | None:

@@ -32,7 +32,7 @@ def report(
     from experiments import reproduction
     from experiments.conduct import Study
     from experiments.records.storage import StorageError
-    from experiments.reporting.verdict_table import print_agreement, print_verdicts
+    from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value

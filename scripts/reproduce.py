@@ -106,7 +106,7 @@ def _reproduce(
         return not progress.failed
 
     from experiments import reproduction
-    from experiments.reporting.verdict_table import print_agreement, print_verdicts
+    from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
 
     results = reproduction.read_tables(of_tier)  # of earlier commands, too
     judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])

@@ -24,7 +24,7 @@ from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
 from experiments.records.storage import Curve, Record, run_name, write_run
 from experiments.records.tensorboard import write_hparams_config, write_run_events
-from experiments.reporting.overview import show_in_tensorboard
+from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
 STARTED = 1_700_000_000.0
 CURVES = str(Path(__file__).parent.parent / "scripts" / "curves.py")

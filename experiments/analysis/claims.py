@@ -28,7 +28,7 @@ from experiments.analysis.tuning import Cell, ResultRows, Tuned, axis_words, tun
 from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.configuration.experiment import ExperimentConfig
 
-FEWEST_SEEDS = 10  # rule 1; identities need no more than one
+FEWEST_SEEDS = 10  # protocol 1, rule 1; identities need no more than one
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def judge_table(results: Sequence[ClaimResult], family: int) -> list[ClaimResult
 
 
 def family_size(claims: Iterable[ClaimConfig]) -> int:
-    """Return how many parts of these claims are statistical and decide: the size of Holm's family (rule 5)."""
+    """Return how many parts of these claims are statistical and decide: Holm's family (protocol 1, rule 5)."""
     return sum(part.decides and not _is_plain_bound(part, claim) for claim in claims for part in claim.parts)
 
 
@@ -233,7 +233,7 @@ def _decision(part: PartResult, plain_bound: bool) -> tuple[Verdict, str, str]:
 
 
 def _claim_verdict(claim: ClaimConfig, parts: Sequence[PartResult]) -> tuple[Verdict, str]:
-    """Put the deciding parts together (rules 2 and 6)."""
+    """Put the deciding parts together (protocol 1, rules 2 and 6)."""
     if claim.kind == "over_all_claims":
         return "inconclusive", "decided from the verdicts of all other claims"
     deciding = [part for part in parts if part.config.decides]

@@ -1,6 +1,6 @@
 """Which runs does a part of a claim set against each other, and what effect does each seed show?
 
-Picks the runs, says which of them are missing, and pairs the arms seed by seed (rules 1, 2 and 4).
+Picks the runs, says which of them are missing, and pairs the arms seed by seed (protocol 1, rules 1, 2 and 4).
 """
 
 from __future__ import annotations

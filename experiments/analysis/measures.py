@@ -1,6 +1,6 @@
 """Which number sums up one run? Pure functions from a run's record to one value.
 
-Divergence is an outcome, so each measure says what it makes of it (claims.md, rule 4): what the run was to reach is
+Divergence is an outcome, so each measure says what it makes of it (protocol 1, rule 4): what the run was to reach is
 never reached (inf steps), accuracy is 0 and loss inf, the worst there is. Where no worst value exists, as for a cosine,
 the value is nan, which a verdict counts as a missing run: it is never dropped.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from experiments.configuration.claim import TIMED_MEASURES, ClaimConfig, MeasureName, PartConfig
 from experiments.records.storage import Curve, Record
 
-FIRST_STEPS = 100  # how many losses `first_values` compares (claims.md, custom_equals_stock)
+FIRST_STEPS = 100  # how many losses `first_values` compares (custom_equals_stock)
 _UNIT_CURVE = re.compile(r"pre_activation/(\d+)/(unit_\d+)/p(?:15|50|85)")
 
 

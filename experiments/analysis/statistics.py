@@ -1,6 +1,6 @@
 """How large is an effect over seeds, how sure is it, and on which side of the margin does it lie?
 
-Rules 5 to 8 of the pre-registration. Values may be infinite (a target never reached); nan means that there is no value,
+Rules 5 to 8 of protocol 1. Values may be infinite (a target never reached); nan means that there is no value,
 and no function here accepts it silently: an effect with a nan in it has a nan median and no interval.
 """
 
@@ -134,7 +134,7 @@ def bounds(margin: Margin) -> tuple[float | None, float | None]:
 
 
 def estimate(effects: np.ndarray, margin: Margin, is_ratio: bool, seed: int = 0) -> Estimate:
-    """Median, interval and p of the effects of all seeds (rule 5)."""
+    """Median, interval and p of the effects of all seeds (protocol 1, rule 5)."""
     low, high = bootstrap_interval(effects, seed)
     return Estimate(median(effects), low, high, margin_p(effects, margin, is_ratio))
 
@@ -150,7 +150,7 @@ def satisfies(value: float, margin: Margin) -> bool:
 
 
 def decide(low: float, high: float, p: float | None, margin: Margin) -> Verdict:
-    """Verdict from an interval and an adjusted p (rule 6). p None: a plain bound, the interval alone decides.
+    """Verdict from an interval and an adjusted p (protocol 1, rule 6). p None: a plain bound, which decides.
 
     Supported: the whole interval beyond the margin and p < 0.05. Refuted: the whole interval short of it; for a band,
     wholly on one side outside.
@@ -187,7 +187,7 @@ def probability_of_improvement(larger: np.ndarray, smaller: np.ndarray) -> float
 def false_support_share(
     values: np.ndarray, effect: Literal["ratio", "difference"], seed: int, splits: int = 1000
 ) -> float:
-    """A/A check (rule 8): share of random splits of one arm in halves that come out "supported" with no effect.
+    """A/A check (protocol 1, rule 8): share of random halvings of one arm that come out "supported" with no effect.
 
     values: (seeds,), one arm's. The halves are paired in random order and judged like two arms against ratio > 1 or
     difference > 0.

@@ -1,6 +1,6 @@
 """Which learning rate is each arm's own best, judged on seeds that are used for nothing else?
 
-Rules 2 and 3 of the pre-registration. Looks at tuning seeds and the validation split only.
+Rules 2 and 3 of protocol 1. Looks at tuning seeds and the validation split only.
 """
 
 from __future__ import annotations

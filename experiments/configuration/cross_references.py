@@ -27,7 +27,7 @@ _REFUSED = '/ \\ = < > : " | ? *'
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _FILES = re.compile(r".*\.(parquet|svg)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
 _NO_METRIC: tuple[MeasureName, ...] = ("seconds_per_step", "drift", "gradient_ratio", "gap_at_training_loss")
-OVERVIEW = "summary"  # beside the arms' folders, see `reporting.overview`
+SUMMARY = "summary"  # beside the arms' folders, see `reporting.tensorboard_summary`
 
 
 def reference_faults(config: ExperimentConfig, run: Mapping[str, Any]) -> Iterator[Fault]:
@@ -68,7 +68,7 @@ def _names(config: ExperimentConfig) -> Iterator[Fault]:
             yield key, f"{name!r} cannot be the name of a folder; leave out {_REFUSED}, and a dot or space at the ends"
         elif _RESERVED.fullmatch(name):
             yield key, f"{name!r} is the name of a device on Windows, which can be no folder; choose another name"
-        elif alike == OVERVIEW:
+        elif alike == SUMMARY:
             yield key, f"{name!r} is the folder of the whole experiment's summary; choose another name"
         elif _FILES.fullmatch(name):
             yield key, f"{name!r} is like a file of results beside the arms' folders; choose another name"

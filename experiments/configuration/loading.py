@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from experiments.configuration.cross_references import cell_count, reference_faults
-from experiments.configuration.effects import effects
 from experiments.configuration.experiment import MOST_RUNS, WHY_NO_MORE, Cell, Experiment, ExperimentConfig
 from experiments.configuration.faults import validate
+from experiments.configuration.idle_settings import effects
 from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
 

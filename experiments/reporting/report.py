@@ -44,7 +44,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class AACheck:
-    """How often the machinery errs where the truth is known (rule 8 of the claims); shares of 1."""
+    """How often the machinery errs where the truth is known (protocol 1, rule 8); shares of 1."""
 
     false_supported: float
     splits: int

@@ -14,12 +14,12 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
+from models.config import BATCH_NORMS
 
 PERCENTILES = (15, 50, 85)  # Ioffe & Szegedy 2015, fig. 1
 MOST_VALUES = 256  # of a convolution's positions, per channel, are enough for a percentile
 DISTANCES = np.linspace(0.5, 4, 8)  # times the learning rate, Santurkar et al. 2018, fig. 4
 WEIGHT_SCALES = (0.1, 10.0)
-MOVING_STATISTICS = ("custom", "stock", "noisy")
 
 Tensors = list[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -33,7 +33,7 @@ class Probes:
         self.hidden = len(config.model.layers) * config.model.depth
         self.batch_norms = (
             [network.get_layer(f"norm_{i}") for i in range(1, self.hidden + 1)]
-            if config.model.norm.kind in MOVING_STATISTICS
+            if config.model.norm.kind in BATCH_NORMS
             else []
         )
         self.normalizes_weights = bool(self.batch_norms) and config.model.norm.placement == "before"

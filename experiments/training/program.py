@@ -18,8 +18,8 @@ from custom_layers import batch_statistics
 from experiments.configuration.run import OptimizerConfig, RunConfig
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import evaluated_parts, in_rows
-from experiments.training.fit import require_fit
 from experiments.training.probes import Probes
+from experiments.training.suitability import require_fit
 from models.initialization import initial_kernels
 from models.networks import build_model
 

@@ -12,8 +12,8 @@ from custom_layers import recompute_statistics
 from experiments.configuration.run import Probe, RunConfig
 from experiments.training.datasets import Split, batch_order, split_dataset
 from experiments.training.evaluation import evaluated_parts, in_calls, in_rows, means_of_parts
-from experiments.training.fit import require_fit
 from experiments.training.program import DIVERGED, Program
+from experiments.training.suitability import require_fit
 
 BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
 CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean

@@ -16,11 +16,11 @@ from claim_results import (
 from rich.console import Console
 
 from experiments.reporting import wording
-from experiments.reporting.overview import verdict_text
+from experiments.reporting.printed_verdicts import print_verdicts
 from experiments.reporting.report import (
     verdict_table_markdown,
 )
-from experiments.reporting.verdict_table import print_verdicts
+from experiments.reporting.tensorboard_summary import verdict_text
 
 
 def test_a_part_without_an_effect_says_why_and_is_not_drawn() -> None:

@@ -9,7 +9,7 @@ from claim_results import RESULTS, claim, part
 
 from experiments.analysis.claims import ClaimResult
 from experiments.reporting import terminal
-from experiments.reporting.verdict_table import print_verdicts
+from experiments.reporting.printed_verdicts import print_verdicts
 
 
 def printed(results: list[ClaimResult], width: int = 80) -> list[str]:

@@ -14,7 +14,7 @@ from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
 from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, facts_of, known_facts, split_sizes
 from experiments.training.datasets import load_dataset
-from experiments.training.fit import faults_of_data, misfits, require_fit
+from experiments.training.suitability import faults_of_data, misfits, require_fit
 
 ROOT = Path(__file__).parent.parent.parent
 MNIST = Facts((28, 28, 1), 10, 70_000, 10_000)
@@ -207,7 +207,7 @@ def test_every_experiment_of_the_project_fits_its_data(path: Path):
 
 def test_the_facts_of_any_data_set_are_had_without_tensorflow_even_when_something_is_pickled(tmp_path: Path):
     code = (
-        "import sys, cloudpickle\nfrom pathlib import Path\nfrom experiments.training import fit\n"
+        "import sys, cloudpickle\nfrom pathlib import Path\nfrom experiments.training import suitability\n"
         "from experiments.training.dataset_facts import known_facts\n"
         f"print(known_facts(['digits', 'cifar10', 'nothing'], Path({str(tmp_path)!r})))\n"
         "cloudpickle.dumps(lambda: None)\n"
