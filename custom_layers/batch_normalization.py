@@ -192,12 +192,14 @@ class BatchNormalization(keras.layers.BatchNormalization):
             values, axes = tf.reshape(x, [-1, *gamma.shape]), (0,)
         if self.synchronized and (replicas := tf.distribute.get_replica_context()):
             replica_sum = functools.partial(replicas.all_reduce, tf.distribute.ReduceOp.SUM)
-        batch = equations.moments(values, axes, mask, replica_sum)
-        if self.renorm:
-            gamma, beta = self._renormalized(batch, gamma, beta)
-        y = equations.normalize(
-            values, self._spread(gamma), self._spread(beta), batch, self.epsilon, axes, mask, replica_sum
-        )
+        if plain and (size := kernels.positions_of_row(x, axes)) > 1:
+            y, batch = equations.normalize_in_rows(x, gamma, beta, self.epsilon, size)
+        else:
+            batch = equations.moments(values, axes, mask, replica_sum)
+            if self.renorm:
+                gamma, beta = self._renormalized(batch, gamma, beta)
+            over = axes, mask, replica_sum
+            y = equations.normalize(values, self._spread(gamma), self._spread(beta), batch, self.epsilon, *over)
         self._update_moving_statistics(x, batch, mask)
         if self.virtual_batch_size is not None:
             return layout.join_rows(y, x)

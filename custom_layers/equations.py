@@ -98,6 +98,27 @@ def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, batch: Moments, e
     return with_gradient(x, gamma, beta)
 
 
+def normalize_in_rows(
+    x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, epsilon: float, size: int
+) -> tuple[tf.Tensor, Moments]:
+    """Normalized x and its moments, channels last, `size` positions at a time: rows of size · channels values.
+
+    A channel stands at several places of a row, whose sums are added up, in the gradient as those of replicas.
+    """
+    channels = gamma.shape.num_elements()
+
+    def over_places(sums: tf.Tensor) -> tf.Tensor:
+        return tf.tile(tf.reduce_sum(tf.reshape(sums, [size, channels]), 0), [size])
+
+    rows = tf.reshape(x, [-1, size * channels])
+    count = _positions(rows, (0,)) * size
+    mean = over_places(tf.reduce_sum(rows, 0)) / count
+    variance = over_places(tf.reduce_sum(tf.math.squared_difference(rows, mean), 0)) / count
+    gamma, beta = (tf.tile(tf.reshape(parameter, [channels]), [size]) for parameter in (gamma, beta))
+    y = normalize(rows, gamma, beta, Moments(count, mean, variance), epsilon, (0,), None, over_places)
+    return tf.reshape(y, tf.shape(x)), Moments(count, mean[:channels], variance[:channels])
+
+
 def gradients(
     dy: tf.Tensor,
     x: tf.Tensor,

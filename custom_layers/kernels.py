@@ -6,6 +6,7 @@ Bessel's correction m/(m−1), has its own gradient (FusedBatchNormGradV3, the e
 apart again. The choice is measured: docs/decisions/0002-the-layer-and-its-kernels.md.
 """
 
+import math
 from collections.abc import Callable
 
 import tensorflow as tf
@@ -15,32 +16,68 @@ from tensorflow.python.ops import control_flow_util
 from custom_layers import equations
 from custom_layers.equations import Moments
 
-# Measured on two cores, float32: elsewhere the plain operations are as fast or faster. Fewest elements for the kernel
-# on one thread, and on several, which oneDNN takes 0.1 to 0.2 ms to start:
-FEW_CHANNELS = 16
-FEWEST_OF_FEW_CHANNELS = (12_000, 80_000)
-FEWEST_OF_MANY_CHANNELS = (32_000, 100_000)
+# Measured on two cores, float32: elsewhere the plain operations are as fast or faster. Up to so many channels, fewest
+# elements for the kernel on one thread, and on several, which oneDNN takes 0.1 to 0.2 ms to start:
+WITH_ONEDNN = ((16, 12_000, 80_000), (math.inf, 32_000, 100_000))
+WITHOUT_ONEDNN = ((63, math.inf, math.inf), (127, 800_000, 1_200_000), (math.inf, 250_000, 1_200_000))
 CHANNELS_AT_ONCE = 4  # with a remainder the kernel takes up to three times as long as the plain operations
 ASSUMED_BATCH = 32  # where it is unknown, as under `fit`, whose default this is
+LONGEST_ROW = 128  # values of a row of several positions
+IN_ROWS = ((16, 10_000), (64, 100_000))  # up to so many channels, fewest elements
 LONGEST_RUN = 8  # rows of channels, of which the kernel takes many more short ones than long ones a second
 LARGEST_MEAN, LARGEST_SUM = 64.0, 2.0**26  # of a channel, in its deviations, up to which the kernel adds up well
 
 
 def prefers_fused(x: tf.Tensor, axes: tuple[int, ...]) -> bool:
     """Whether the fused kernel takes x, in training normalized over `axes`, and is the faster way to do it."""
-    channels = x.shape[len(axes) :].num_elements()
-    if x.dtype != tf.float32 or axes != tuple(range(len(axes))) or not axes or not channels or in_xla():
+    channels = _channels_behind(axes, x)
+    if x.dtype != tf.float32 or not channels or in_xla():
         return False
-    one_thread, several = FEWEST_OF_FEW_CHANNELS if channels <= FEW_CHANNELS else FEWEST_OF_MANY_CHANNELS
+    bounds = WITH_ONEDNN if onednn_is_on() else WITHOUT_ONEDNN
+    one_thread, several = next(fewest for most, *fewest in bounds if channels <= most)
     fewest = one_thread if tf.config.threading.get_intra_op_parallelism_threads() == 1 else several
+    return _is_large(x, fewest) and channels % CHANNELS_AT_ONCE == 0
+
+
+def positions_of_row(x: tf.Tensor, axes: tuple[int, ...]) -> int:
+    """How many positions of x the plain operations should take as one row; 1 where that is no gain.
+
+    Rows of a few channels are slow to add up and to broadcast to. The number divides the positions, where the batch is
+    unknown those of an example.
+    """
+    channels = _channels_behind(axes, x)
+    if not channels or in_xla():
+        return 1
+    fewest = next((fewest for most, fewest in IN_ROWS if channels <= most), math.inf)
+    if not _is_large(x, fewest):
+        return 1
+    known = x.shape[: len(axes)] if x.shape[0] is not None else x.shape[1 : len(axes)]
+    positions = known.num_elements() or 1
+    return max((n for n in range(1, LONGEST_ROW // channels + 1) if positions % n == 0), default=1)
+
+
+def _channels_behind(axes: tuple[int, ...], x: tf.Tensor) -> int | None:
+    """How many channels x has, if the axes that are reduced are the first; else None, as where a size is unknown."""
+    return x.shape[len(axes) :].num_elements() if axes and axes == tuple(range(len(axes))) else None
+
+
+def _is_large(x: tf.Tensor, fewest: float) -> bool:
     rows, example = x.shape[0], x.shape[1:].num_elements()  # an example of unknown size counts as large
-    large = example is None or (ASSUMED_BATCH if rows is None else rows) * example >= fewest
-    return large and channels % CHANNELS_AT_ONCE == 0
+    return example is None or (ASSUMED_BATCH if rows is None else rows) * example >= fewest
 
 
 def prefers_rows(axes: tuple[int, ...]) -> bool:
     """Whether positions should be rows of one long batch first: XLA adds up over several axes much more slowly."""
     return len(axes) > 1 and axes == tuple(range(len(axes))) and in_xla()
+
+
+def onednn_is_on() -> bool:
+    """Whether TensorFlow computes with oneDNN in this process, which its build, processor and user decide."""
+    try:
+        from tensorflow.python.util import _pywrap_util_port  # not public
+    except ImportError:
+        return False
+    return bool(_pywrap_util_port.IsMklEnabled())
 
 
 def in_xla() -> bool:

@@ -101,9 +101,9 @@ def _fix_threads(tf: Any, threads: int) -> None:
 
 def onednn_is_on() -> bool:
     """Whether TensorFlow computes with oneDNN in this process, as TensorFlow itself says."""
-    from tensorflow.python.util import _pywrap_util_port
+    from custom_layers import kernels
 
-    return bool(_pywrap_util_port.IsMklEnabled())
+    return kernels.onednn_is_on()
 
 
 def surroundings() -> dict[str, Any]:

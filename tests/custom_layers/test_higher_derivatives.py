@@ -7,12 +7,18 @@ import tensorflow as tf
 from custom_layers import BatchNormalization, kernels
 
 EPSILON = 1e-3
-PLAIN, KERNEL = (12, 5), (20, 14, 14, 32)
+PLAIN, ROWS, KERNEL = (12, 5), (40, 8, 8, 5), (20, 14, 14, 32)
 
 
-def test_one_shape_is_for_the_plain_operations_and_one_for_the_kernel():
-    chosen = [kernels.prefers_fused(tf.zeros(shape), tuple(range(len(shape) - 1))) for shape in (PLAIN, KERNEL)]
-    assert chosen == [False, True]
+@pytest.fixture(autouse=True)
+def _with_the_kernel(monkeypatch):
+    monkeypatch.setattr(kernels, "onednn_is_on", lambda: True)
+
+
+def test_one_shape_is_for_the_plain_operations_one_for_their_rows_and_one_for_the_kernel():
+    inputs = [(tf.zeros(shape), tuple(range(len(shape) - 1))) for shape in (PLAIN, ROWS, KERNEL)]
+    assert [kernels.prefers_fused(*one) for one in inputs] == [False, False, True]
+    assert [kernels.positions_of_row(*one) for one in inputs[:2]] == [1, 20]
 
 
 class Case:
@@ -126,6 +132,11 @@ MODES = ["eager", "graph", "xla"]
 FIXED = {"rmin": 1.2, "rmax": 1.2, "dmax": 0.0}  # with r and d held constant a difference is no derivative
 
 
+def use_kernel_from(elements, monkeypatch):
+    """Have the fused kernel used from so many elements on, whatever this machine prefers."""
+    monkeypatch.setattr(kernels, "WITH_ONEDNN", ((np.inf, elements, elements),))
+
+
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", [PLAIN, (128, 1024), (32, 28, 28, 16)], ids=str)
 def test_forward_mode_gives_the_slope_along_the_tangent(shape, training):
@@ -134,7 +145,7 @@ def test_forward_mode_gives_the_slope_along_the_tangent(shape, training):
     close([function(case, *case.constants()) for function in functions], [case.slope()] * 5, 1e-3)
 
 
-@pytest.mark.parametrize("shape", [PLAIN, KERNEL], ids=str)
+@pytest.mark.parametrize("shape", [PLAIN, ROWS, KERNEL], ids=str)
 def test_forward_mode_by_gamma_and_from_the_backward_pass_alone(shape):
     case = Case(shape)
     x, tangent = case.constants()
@@ -162,14 +173,14 @@ def test_forward_mode_by_gamma_and_from_the_backward_pass_alone(shape):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("derivative", [forward_over_reverse, reverse_over_forward, reverse_over_reverse])
-@pytest.mark.parametrize("shape", [PLAIN, KERNEL], ids=str)
+@pytest.mark.parametrize("shape", [PLAIN, ROWS, KERNEL], ids=str)
 def test_hessian_times_a_vector_in_every_order(shape, derivative, mode):
     case = Case(shape)
     close(in_mode(mode, derivative)(case, *case.constants()), case.hessian_times_tangent())
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("shape", [PLAIN, KERNEL], ids=str)
+@pytest.mark.parametrize("shape", [PLAIN, ROWS, KERNEL], ids=str)
 def test_second_derivative_by_the_inputs_and_gamma(shape, mode):
     case = Case(shape)
 
@@ -183,7 +194,7 @@ def test_second_derivative_by_the_inputs_and_gamma(shape, mode):
     close(in_mode(mode, mixed)(case, *case.constants()), (one - other).sum(case.axes) / (2 * h))
 
 
-@pytest.mark.parametrize("shape", [PLAIN, KERNEL], ids=str)
+@pytest.mark.parametrize("shape", [PLAIN, ROWS, KERNEL], ids=str)
 def test_hessian_times_a_vector_with_the_accumulator_around_the_function(shape):
     case = Case(shape)
     close(forward_around_reverse(case, *case.constants()), case.hessian_times_tangent())
@@ -195,7 +206,7 @@ def test_hessian_times_a_vector_with_the_accumulator_around_the_function(shape):
 )
 def test_third_derivative(shape, mean, mode, monkeypatch):
     """TensorFlow's derivative of the kernel's second gradient leaves a term out, with a stop_gradient."""
-    monkeypatch.setattr(kernels, "FEWEST_OF_FEW_CHANNELS", (12_000, 12_000))
+    use_kernel_from(12_000, monkeypatch)
     case = Case(shape, mean=mean)
 
     def third(case, x, tangent):
@@ -231,7 +242,7 @@ def test_forward_mode_and_second_order_with_every_option(options):
 
 @pytest.mark.parametrize("shape", [(6, 4), (50, 10, 10, 4)], ids=str)
 def test_jacobians_and_vectorized_maps(shape, monkeypatch):
-    monkeypatch.setattr(kernels, "FEWEST_OF_FEW_CHANNELS", (12_000, 12_000))
+    use_kernel_from(12_000, monkeypatch)
     case = Case(shape)
     x, _ = case.constants()
 

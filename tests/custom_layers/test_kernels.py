@@ -46,13 +46,74 @@ def traced(shape, jit, axis=-1, **call):
     ],
     ids=str,
 )
-def test_kernel_is_used_where_it_was_measured_to_be_faster(shape, options, fused):
+def test_kernel_is_used_where_it_was_measured_to_be_faster(shape, options, fused, monkeypatch):
+    monkeypatch.setattr(kernels, "onednn_is_on", lambda: True)
     found = traced(shape, **{"jit": False, "training": True, **options})
     assert ("FusedBatchNormV3" in found) == fused
 
 
+@pytest.mark.parametrize(
+    ("shape", "threads", "fused"),
+    [
+        ((64, 28, 28, 32), 1, False),  # rows of several positions are faster
+        ((64, 32, 32, 64), 1, True),
+        ((64, 32, 32, 64), 2, True),
+        ((256, 1024), 1, True),
+        ((256, 1024), 2, False),
+        ((60, 100), 1, False),
+    ],
+    ids=str,
+)
+def test_without_onednn_the_kernel_pays_for_many_channels_alone(shape, threads, fused, monkeypatch):
+    monkeypatch.setattr(kernels, "onednn_is_on", lambda: False)
+    monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
+    assert kernels.prefers_fused(tf.zeros(shape), tuple(range(len(shape) - 1))) == fused
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "size"),
+    [
+        ((60, 28, 28, 8), (0, 1, 2), 16),
+        ((60, 28, 28, 12), (0, 1, 2), 10),
+        ((61, 7, 7, 64), (0, 1, 2), 1),  # an odd number of positions
+        ((None, 28, 28, 8), (0, 1, 2), 16),  # divides the positions of an example
+        ((None, 7, 7, 8), (0, 1, 2), 7),
+        ((2000, 8), (0,), 16),
+        ((None, 400), (0,), 1),
+        ((60, 8), (0,), 1),  # too small
+        ((4, 8, 8, 64), (0, 1, 2), 1),
+        ((64, 8, 28, 28), (0, 2, 3), 1),  # the channels are not last
+        ((None, None, None, 8), (0, 1, 2), 1),
+    ],
+    ids=str,
+)
+def test_how_many_positions_the_plain_operations_take_as_one_row(shape, axes, size):
+    with tf.Graph().as_default():
+        assert kernels.positions_of_row(tf.compat.v1.placeholder(tf.float32, shape), axes) == size
+
+
+@pytest.mark.parametrize("shape", [(60, 28, 28, 8), (2000, 8)], ids=str)
+def test_rows_of_several_positions_give_the_plain_step(shape, monkeypatch):
+    monkeypatch.setattr(kernels, "prefers_fused", lambda *_: False)
+    x, dy = batch(*shape), batch(*shape, seed=1)
+    found = []
+    for size in (None, 1):
+        if size:
+            monkeypatch.setattr(kernels, "positions_of_row", lambda *_: 1)
+        layer = BatchNormalization(momentum=0.5)
+        layer.build(shape)
+        with tf.GradientTape() as tape:
+            x_ = tf.constant(x)
+            tape.watch(x_)
+            y = layer(x_, training=True)
+        found.append([y, *tape.gradient(y, [x_, layer.gamma.value, layer.beta.value], dy), *layer.get_weights()])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-4, atol=3e-6 * x.size / 8)  # sums of so many values
+
+
 @pytest.mark.parametrize(("threads", "fused"), [(1, True), (2, False), (0, False)])  # 0: as many as there are
 def test_on_one_thread_the_kernel_pays_for_smaller_batches(threads, fused, monkeypatch):
+    monkeypatch.setattr(kernels, "onednn_is_on", lambda: True)
     monkeypatch.setattr(tf.config.threading, "get_intra_op_parallelism_threads", lambda: threads)
     assert kernels.prefers_fused(tf.zeros((60, 8, 8, 8)), (0, 1, 2)) == fused
     assert kernels.prefers_fused(tf.zeros((300, 128)), (0,)) == fused
