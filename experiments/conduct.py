@@ -203,10 +203,7 @@ def conduct(
             tables = spread(functools.partial(_finish, replace=replace), studies, options.workers_here, options.threads)
             return {study.experiment.name: table for study, table in zip(studies, tables, strict=True)}
         except OSError as error:
-            raise SweepError(
-                f"all runs are finished, but their table and summaries could not be written: {error}; "
-                "once there is room, the same command goes on from there"
-            ) from error
+            raise SweepError(f"all runs are finished, but not all that shows them: {unwritable(error)}") from error
 
 
 def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions) -> None:
@@ -234,7 +231,6 @@ def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
     faults = []
     try:
         for study in studies:
-            tidying.tidy(study.folder, study.directories(study.possible()))
             try:
                 study.check(replace, only_tuning)
             except StorageError as fault:
@@ -242,6 +238,7 @@ def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
         if faults:
             raise StorageError("\n".join(faults))
         for study in studies:
+            tidying.tidy(study.folder, study.directories(study.possible()))
             if study.origin:
                 ownership.write_origin(study.folder, study.origin, study.settings())
     except OSError as error:
@@ -257,7 +254,8 @@ def _finish(study: Study, replace: bool) -> pd.DataFrame:
     table = study.write_results()
     write_hparams_config(study.folder, runs)
     show_in_tensorboard(study.experiment, study.folder, table, study.curves)
-    tidying.tidy(study.folder, study.directories(runs))
-    if replace:
-        tidying.remove_strays(study.folder, study.directories(runs))
+    if not study.lacks_runs():
+        tidying.tidy(study.folder, study.directories(runs))
+        if replace:
+            tidying.remove_strays(study.folder, study.directories(runs))
     return table

@@ -19,7 +19,7 @@ from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.conduct import Study
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig
 from experiments.records import storage
-from experiments.reporting.agreement import agreement
+from experiments.reporting.agreement import SURROUNDINGS, agreement
 from experiments.reporting.commands import PROJECT
 from experiments.reporting.effect_figures import effect_figure, verdict_overview
 from experiments.reporting.figures import convergence_figure, svg_file
@@ -32,7 +32,7 @@ from experiments.reporting.report import (
 )
 from experiments.sweeping.workforce import spread
 
-ABOUT = ("packages", "python", "processor", "system", "threads", "onednn", "environment")
+ABOUT = ("packages", *SURROUNDINGS)
 HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview
 AA_CLAIM, AA_ARM, AA_MEASURE, AA_SEED = "accuracy_improves", "mlp_custom_bn", "final_test_accuracy", 0
 

@@ -46,8 +46,8 @@ def report(
         compared = reproduction.compare_with_published(
             PROJECT / "docs" / "results", tier.value, folder, studies, judged
         )
-        print_agreement(console, compared)
         written = reproduction.write_report(folder, tier.value, studies, finished, judged, workers)
+        print_agreement(console, compared)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red")
         raise typer.Exit(2) from None

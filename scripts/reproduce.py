@@ -46,8 +46,10 @@ def reproduce(
     from experiments.records.storage import StorageError
     from experiments.sweeping.sweep import SweepError, SweepOptions
 
-    if publish and claims:
-        errors.print("error: --publish takes all claims of a tier; leave the names out", style="red")
+    if publish and (claims or tune):
+        errors.print(
+            "error: --publish takes all claims of a tier and all their runs; leave names and --tune out", style="red"
+        )
         raise typer.Exit(2)
     try:
         asked = list(load_claims(claims or [], tier))
@@ -112,10 +114,12 @@ def _reproduce(
     judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])
     shown = [result for result in judged if result.id in asked]
     print_verdicts(console, shown)
-    print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
+    print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
-    if publish:
+    if publish and progress.failed:
+        errors.print("error: nothing is published while runs fail", style="red")
+    elif publish:
         reproduction.publish(PUBLISHED, tier.value, studies, results, judged)
         if tier is README_TIER:
             reproduction.renew_readme(PROJECT / "README.md", tier.value, judged)

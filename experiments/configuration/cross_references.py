@@ -25,7 +25,7 @@ MOST_NAME_BYTES = 255  # of a folder, on every usual file system
 _NO_FOLDER = re.compile(r'[/\\=<>:"|?*\x00-\x1f]|^[. ]|[. ]$|^$')
 _REFUSED = '/ \\ = < > : " | ? *'
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
-_FILES = re.compile(r".*\.(parquet|svg)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
+_FILES = re.compile(r".*\.(parquet|svg|json)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
 _NO_METRIC: tuple[MeasureName, ...] = ("seconds_per_step", "drift", "gradient_ratio", "gap_at_training_loss")
 SUMMARY = "summary"  # beside the arms' folders, see `reporting.tensorboard_summary`
 

@@ -94,7 +94,7 @@ def parse_value(text: str, place: str, field_name: str) -> Any:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except (yaml.YAMLError, RecursionError):
         raise ConfigError([f"{place}: not valid YAML: {text!r}"]) from None
-    return None if node is None else _Construction(lambda _: place, (field_name,)).construct(node, ())
+    return BLANK if node is None else _Construction(lambda _: place, (field_name,)).construct(node, ())
 
 
 def _read(path: Path, seen: tuple[Path, ...]) -> Source:

@@ -22,10 +22,9 @@ from filelock import FileLock, Timeout
 
 from experiments.configuration.experiment import Run
 from experiments.records.storage import StorageError, difference, run_name, write_atomically
+from experiments.records.tidying import HOLDER, LOCK, NOTE
 
-ABOUT = "experiment.json"
-LOCK, HOLDER = ".lock", ".holder"  # two files: where the system locks a file, others may not be able to read it
-WRITTEN = (ABOUT, "results.parquet", "summary", "convergence.svg", "percentiles.svg")  # beside the arms' folders
+WRITTEN = (NOTE, "results.parquet", "summary", "convergence.svg", "percentiles.svg")  # beside the arms' folders
 LONGEST_NAME = 100  # of a folder; most file systems allow 255 bytes
 
 
@@ -59,7 +58,7 @@ def check_origin(folder: Path, origin: Origin, settings: Mapping[str, Any]) -> N
 
     settings: of the whole experiment. A file that has been moved, or copied without a change, is no other.
     """
-    path = folder / ABOUT
+    path = folder / NOTE
     try:
         about = json.loads(path.read_bytes())
         file, known = Path(about["file"]), about["settings"]
@@ -67,11 +66,19 @@ def check_origin(folder: Path, origin: Origin, settings: Mapping[str, Any]) -> N
         return
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path}: cannot be read ({error}); delete it, the runs are kept") from error
-    if file.exists() and not (origin.file.exists() and file.samefile(origin.file)) and known != settings:
+    if known != settings and _may_be_another(file, origin.file):
         raise StorageError(
             f"{folder}: holds the experiment of {file}, not of {origin.file.absolute()}; rename one of the files, "
             "or give another folder with --out, or --replace to have this one's runs in place of the other's"
         )
+
+
+def _may_be_another(file: Path, given: Path) -> bool:
+    """Whether the file that a folder's experiment was read from is still there, and not the one given."""
+    try:
+        return file.exists() and not (given.exists() and file.samefile(given))
+    except OSError:  # in somebody else's home, perhaps
+        return True
 
 
 def check_names(folder: Path, runs: Iterable[Run]) -> None:
@@ -110,7 +117,7 @@ def check_runs(folder: Path, runs: Iterable[Run]) -> None:
 def write_origin(folder: Path, origin: Origin, settings: Mapping[str, Any]) -> None:
     """Note in a folder from which file its experiment comes. Raises OSError, such as a full disk."""
     about = {"file": str(origin.file.resolve()), "overrides": list(origin.overrides), "settings": settings}
-    write_atomically(folder / ABOUT, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
+    write_atomically(folder / NOTE, (json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 @contextlib.contextmanager
@@ -144,7 +151,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _refuse_foreign(folder: Path) -> None:
     """Raise StorageError where a folder that no sweep has held has files whose names are those of ours."""
-    if not any((folder / name).exists() for name in (LOCK, ABOUT)):
+    if not any((folder / name).exists() for name in (LOCK, NOTE)):
         for name in WRITTEN:
             if (folder / name).exists():
                 raise StorageError(f"{folder}: holds {name}, which no experiment wrote; give another folder with --out")

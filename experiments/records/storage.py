@@ -25,10 +25,10 @@ import pyarrow.parquet as pq
 
 from experiments.configuration.experiment import Run
 from experiments.configuration.run import RunConfig
-from experiments.records.tidying import BEFORE, clear
+from experiments.records.tidying import BEFORE, clear, has_failed
 
 Status = Literal["finished", "diverged", "failed"]
-WRITTEN = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
+REQUIRED_KEYS = {"status", "diverged_at", "error", "digest", "seconds", "provenance"}  # parts of run.json that are read
 MOST_OF_A_VALUE = 80  # characters; a folder's name has 255 bytes, some of them for the axis
 NO_FIELD = "not a setting"
 
@@ -76,8 +76,9 @@ def write_run(
 ) -> None:
     """Write a run's directory as one act; an older one of the same name is replaced, but for what a user put there.
 
-    write_events: adds TensorBoard's file to the directory. Raises OSError, such as a full disk; nothing is left then,
-    and the older one stays.
+    A failure costs no finished run: that is put aside, and `tidying.tidy` brings it back. write_events: adds
+    TensorBoard's file to the directory. Raises OSError, such as a full disk; nothing is left then, and the older one
+    stays.
     """
     final = experiment / run_name(run)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex[:8]}")
@@ -110,7 +111,7 @@ def write_run(
             before.rename(final)
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    if before.exists():
+    if before.exists() and (record.status != "failed" or has_failed(before)):
         clear(before, heir=final)
 
 
@@ -205,7 +206,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 def _about(directory: Path) -> dict[str, Any] | None:
     try:
         about: dict[str, Any] = json.loads((directory / "run.json").read_bytes())
-        if not isinstance(about, dict) or not about.keys() >= WRITTEN:
+        if not isinstance(about, dict) or not about.keys() >= REQUIRED_KEYS:
             raise ValueError("parts are missing")
     except (FileNotFoundError, NotADirectoryError):
         return None

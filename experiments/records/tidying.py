@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 from collections.abc import Collection
 from pathlib import Path
 
 RUN, CURVES = "run.json", "curves.parquet"
+# Of an experiment's folder. Two files, since where the system locks one, others may not be able to read it:
+NOTE, LOCK, HOLDER = "experiment.json", ".lock", ".holder"
 EVENTS = "events.out.tfevents.*.batchnorm-lab"
 BEFORE = ".before"  # a run put aside while its successor takes its place
 LEFT_RUN = re.compile(r"\.(seed=\d+)\.[0-9a-f]{8}(\.before)?")
@@ -45,8 +48,8 @@ def clear_events(folder: Path) -> None:
 def tidy(folder: Path, runs: Collection[Path]) -> None:
     """Put in order what a killed command left; the folder must be held.
 
-    runs: the directories that the experiment's runs have. What is half-written goes; a run that had just been put
-    aside for its successor comes back.
+    runs: the directories that the experiment's runs have. What is half-written goes; a run that had been put aside for
+    its successor comes back where that is missing or has failed.
     """
     for left in folder.glob(".*.partial"):
         if LEFT_FILE.fullmatch(left.name):
@@ -55,16 +58,31 @@ def tidy(folder: Path, runs: Collection[Path]) -> None:
         for left in parent.glob(".seed=*"):
             if name := LEFT_RUN.fullmatch(left.name):
                 run = parent / name[1]
+                if left.name.endswith(BEFORE) and has_failed(run):
+                    clear(run, heir=left)
                 if left.name.endswith(BEFORE) and not run.exists():
                     left.rename(run)
                 else:
                     clear(left, heir=run)
 
 
+def has_failed(run: Path) -> bool:
+    """Tell whether a run's directory holds the record of a failure."""
+    with contextlib.suppress(OSError, ValueError):
+        return bool(json.loads((run / RUN).read_bytes())["status"] == "failed")
+    return False
+
+
 def strays(folder: Path, runs: Collection[Path]) -> list[Path]:
-    """Return the directories of runs that lie in a folder and are none of `runs`, such as those of an arm given up."""
+    """Return the directories of runs that lie in a folder and are none of `runs`, such as those of an arm given up.
+
+    Runs of another experiment, whose folder lies inside this one, are not looked at.
+    """
     known, found = set(runs), []
     for name, inner, files in os.walk(folder):
+        if Path(name) != folder and {NOTE, LOCK, HOLDER} & set(files):
+            inner.clear()
+            continue
         is_run = {RUN, CURVES} <= set(files)
         if is_run and Path(name) not in known:
             found.append(Path(name))

@@ -8,7 +8,7 @@ from typing import Any
 from experiments.analysis.claims import ClaimResult
 from experiments.configuration.claim import TIMED_MEASURES
 
-SURROUNDINGS = ("processor", "system", "threads", "python")
+SURROUNDINGS = ("python", "processor", "system", "threads", "onednn", "environment")  # and packages
 
 Provenance = Mapping[str, Any]
 
@@ -32,9 +32,11 @@ def agreement(
     lines = [f"{count}; different:" if different else f"{count}."]
     for result in different:
         timed = ", timed" if _is_timed(result) else ""
-        lines.append(f"{result.id}{timed}: {result.verdict}, published as {published[result.id].verdict}")
-    if different:
-        lines += _why(different, *provenance())
+        blocked = "; ".join(part.blocked for part in result.parts if part.blocked and part.config.decides)
+        reason = f": {blocked}" if blocked else ""
+        lines.append(f"{result.id}{timed}: {result.verdict}, published as {published[result.id].verdict}{reason}")
+    if unexplained := [r for r in different if not any(part.blocked for part in r.parts if part.config.decides)]:
+        lines += _why(unexplained, *provenance())
     if absent := [result.id for result in judged if result.id not in published]:
         lines.append(f"Not compared, as nothing is published with their settings: {', '.join(absent)}.")
     return lines
@@ -45,21 +47,29 @@ def _why(different: Sequence[ClaimResult], here: Provenance, there: Provenance) 
         yield "Timed claims depend on the processor and on what else it was busy with."
     if all(_is_timed(result) for result in different):
         return
+    ours, theirs = _flat(here), _flat(there)
     found = [
-        f"{name} {here.get(name, 'unknown')} (published: {there.get(name, 'unknown')})"
-        for name in SURROUNDINGS
-        if here.get(name) != there.get(name)
-    ]
-    packages, others = here.get("packages", {}), there.get("packages", {})
-    found += [
-        f"{name} {packages.get(name, 'unknown')} (published: {others.get(name, 'unknown')})"
-        for name in {**others, **packages}
-        if packages.get(name) != others.get(name)
+        f"{name} {ours.get(name, 'unknown')} (published: {theirs.get(name, 'unknown')})"
+        for name in {**theirs, **ours}
+        if name in there or name not in SURROUNDINGS  # of what was not recorded then, nothing is known
+        if ours.get(name) != theirs.get(name)
     ]
     if found:
         yield f"Rounding differs between surroundings, and close verdicts with it. Here: {', '.join(found)}."
     else:
         yield "Processor and packages are by name the published ones; equal code gives equal curves: compare the code."
+
+
+def _flat(provenance: Provenance) -> dict[str, str]:
+    """Surroundings and packages by name, all where runs had several; a processor without its instruction sets."""
+    flat: dict[str, str] = {}
+    for name in (*SURROUNDINGS, "packages"):
+        found = provenance.get(name)
+        for one in found if isinstance(found, list) else [] if found is None else [found]:
+            for key, value in one.items() if name == "packages" else [(name, one)]:
+                text = str(value).partition(" (")[0] if name == "processor" else str(value)
+                flat[key] = text if flat.get(key) in (None, text) else f"{flat[key]} and {text}"
+    return flat
 
 
 def _is_timed(result: ClaimResult) -> bool:

@@ -177,8 +177,9 @@ def unwritable(error: OSError) -> SweepError:
     """Return what to tell of a file that cannot be written, such as on a full disk."""
     where = f" ({error.filename})" if error.filename else ""
     once = "there is room" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "it can be written"
+    reason = os.strerror(error.errno) if error.errno else str(error)  # pyarrow has words of its own for it
     return SweepError(
-        f"results could not be written: {error.strerror or error}{where}; finished runs are kept; "
+        f"results could not be written: {reason}{where}; finished runs are kept; "
         f"once {once}, the same command goes on from there"
     )
 

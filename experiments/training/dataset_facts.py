@@ -94,7 +94,7 @@ def known_facts(names: Iterable[str], data_dir: Path | None) -> dict[str, Facts 
         return known
     paths = filter(None, [str(PROJECT), os.environ.get("PYTHONPATH")])
     done = subprocess.run(
-        [sys.executable, "-c", f"from {__name__} import answer; answer()"],
+        [sys.executable, "-P", "-c", f"from {__name__} import answer; answer()"],
         input=json.dumps([str(data_dir) if data_dir else None, asked]),
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         capture_output=True,
@@ -119,6 +119,8 @@ def answer() -> None:
             answers[name] = asdict(facts_of(name, data_dir and Path(data_dir)))
         except DatasetError as error:
             answers[name] = {"field": error.field, "text": error.text}
+        except OSError as error:  # such as a folder that may not be read
+            answers[name] = {"field": "dataset.name", "text": f"{name}: its data cannot be read: {error}"}
     print()
     print(json.dumps(answers))
 

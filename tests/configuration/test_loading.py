@@ -18,7 +18,7 @@ RUN_FIELDS = ", ".join(RunConfig.model_fields)
         ("run..steps=3", "expected field=value, such as run.steps=500"),
         ("run.stepss=3", f"run.stepss: no such field; 'stepss' is not one of {RUN_FIELDS}; did you mean 'steps'?"),
         ("run.steps=010", "run.steps: YAML reads 010 as a number in octal; quote it"),
-        ("run.steps=", "run.steps: expected a whole number, got None"),
+        ("run.steps=", "run.steps: expected a whole number, got nothing"),
         ("title.x=3", "title: expected a text; quote it, got {'x': 3}"),
         ("arms.a.model.kind=mlq", "arms.a.model.kind: 'mlq' is not one of mlp, cnn, rnn; did you mean 'mlp'?"),
         ("grid.optimizer.learning_rate=[0]", "grid.optimizer.learning_rate: must be above 0, got 0"),

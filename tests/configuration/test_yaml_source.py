@@ -231,7 +231,7 @@ def test_set_through_a_plain_value_replaces_it_and_moves_its_place(tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("500", 500), ("1e-3", "1e-3"), ("[1, 2]", [1, 2]), ("{a: no}", {"a": False}), ("", None), ("a=b", "a=b")],
+    [("500", 500), ("1e-3", "1e-3"), ("[1, 2]", [1, 2]), ("{a: no}", {"a": False}), ("", BLANK), ("a=b", "a=b")],
 )
 def test_an_override_is_read_as_yaml(text: str, value: object):
     assert parse_value(text, "--set f=…", "f") == value

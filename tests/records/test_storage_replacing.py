@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from written_runs import record_of, run_of, written
 
-from experiments.records import storage
+from experiments.records import storage, tidying
 
 
 def test_writing_again_replaces_the_old_run_but_not_what_a_user_put_there(tmp_path: Path):
@@ -102,3 +102,19 @@ def test_a_run_that_is_a_link_is_replaced_and_what_it_points_to_stays(tmp_path: 
     storage.write_run(tmp_path / "runs", run, record_of(run, status="diverged"))
     assert storage.read_run(tmp_path / "runs", run).status == "diverged"
     assert (tmp_path / "elsewhere/run.json").exists()
+
+
+def test_a_failure_costs_no_finished_run(tmp_path: Path):
+    run = written(tmp_path)
+    storage.write_run(tmp_path, run, record_of(run, status="failed", error="no room"))
+    assert storage.failure(tmp_path, run) == "no room"
+    tidying.tidy(tmp_path, [tmp_path / storage.run_name(run)])
+    assert storage.is_done(tmp_path, run)
+    assert sorted(path.name for path in (tmp_path / storage.run_name(run)).parent.iterdir()) == ["seed=4"]
+
+
+def test_a_failure_takes_the_place_of_a_failure(tmp_path: Path):
+    run = written(tmp_path, status="failed", error="no room")
+    storage.write_run(tmp_path, run, record_of(run, status="failed", error="no light"))
+    tidying.tidy(tmp_path, [tmp_path / storage.run_name(run)])
+    assert storage.failure(tmp_path, run) == "no light"

@@ -74,3 +74,15 @@ def test_runs_that_are_none_of_an_experiments_go_with_their_empty_folders(tmp_pa
     assert names(run) == set(OURS)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "c", "mine", *(["b"] if kept else [])}
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"rate=1"}
+
+
+def test_runs_of_an_experiment_inside_another_are_no_strays(tmp_path: Path):
+    filled(tmp_path / "old_arm/seed=0", *OURS)
+    filled(tmp_path / "claim", "experiment.json")
+    filled(tmp_path / "claim/bn/seed=0", *OURS)
+    filled(tmp_path / "held", ".lock")
+    filled(tmp_path / "held/bn/seed=0", *OURS)
+    assert tidying.strays(tmp_path, []) == [tmp_path / "old_arm/seed=0"]
+    tidying.remove_strays(tmp_path, [])
+    assert not (tmp_path / "old_arm").exists()
+    assert (tmp_path / "claim/bn/seed=0/run.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from experiments.analysis.claims import ClaimResult, PartResult, Verdict
@@ -72,3 +73,25 @@ def test_a_claim_over_all_claims_is_compared_only_where_all_are_judged() -> None
     open_yet = claim("all", "inconclusive", kind="over_all_claims")
     assert said([published[0], open_yet], published) == ["1 of 1 as published."]
     assert said([*published[:2], open_yet], published)[0] == "2 of 3 as published; different:"
+
+
+def test_runs_of_several_machines_and_package_sets_are_all_named() -> None:
+    here = HERE | {"processor": ["AMD EPYC (avx2)", "ARM"], "packages": [{"keras": "3.14.0"}, {"keras": "3.15.1"}]}
+    assert said([claim("b", "inconclusive")], [claim("b", "refuted")], here, THERE)[-1] == (
+        "Rounding differs between surroundings, and close verdicts with it. Here: processor AMD EPYC and ARM "
+        "(published: Xeon), keras 3.14.0 and 3.15.1 (published: 3.14.0), numpy unknown (published: 2.4.6)."
+    )
+
+
+def test_what_keeps_a_claim_from_a_verdict_is_the_reason_that_is_given() -> None:
+    missing = claim("b", "inconclusive")
+    missing = replace(missing, parts=(replace(missing.parts[0], blocked="2 of 20 runs of bn failed"),))
+    assert said([missing], [claim("b", "refuted")]) == [
+        "0 of 1 as published; different:",
+        "b: inconclusive, published as refuted: 2 of 20 runs of bn failed",
+    ]
+
+
+def test_another_setting_of_onednn_is_a_difference() -> None:
+    found = said([claim("b", "inconclusive")], [claim("b", "refuted")], {"onednn": False}, {"onednn": True})
+    assert found[-1].endswith("Here: onednn False (published: True).")
