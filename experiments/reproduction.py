@@ -215,6 +215,9 @@ def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[s
         f"`.venv/bin/python scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in "
         f"`{tier}/` again.",
         "",
+        "Judged by [protocol 1](../architecture.md#how-a-claim-is-tested), whose faults stand in "
+        "[protocol 2](../protocol.md).",
+        "",
         verdict_table_markdown(judged),
         "",
         f"![Every effect against its margin]({tier}/overview.svg)",

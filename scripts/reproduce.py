@@ -31,7 +31,7 @@ def reproduce(
     claims: Annotated[list[str] | None, typer.Argument(metavar="CLAIM…", help="claims to test; all by default")] = None,
     tier: Annotated[Tier, typer.Option(help="which data")] = Tier.embedded,
     out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="worker processes")] = os.cpu_count() or 1,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
     ] = None,

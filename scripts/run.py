@@ -37,8 +37,8 @@ def run(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a field, such as run.steps=500")
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int, typer.Option(min=1, help="worker processes")] = os.cpu_count() or 1,
-    threads: Annotated[int, typer.Option(min=1, help="threads of each worker")] = 1,
+    workers: Annotated[int, typer.Option(min=1, max=1024, help="worker processes")] = os.cpu_count() or 1,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="threads of each worker")] = 1,
     data_dir: Annotated[
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
     ] = None,

@@ -38,9 +38,10 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         points: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
         seconds: dict[int, float] = {}
         status: Status = "finished"
-        diverged_at, error, compile_seconds = None, "", 0.0
+        diverged_at, error, compile_seconds, data = None, "", 0.0, None
         try:
             program, compile_seconds = _program(config, data_dir)
+            data = program.dataset.digest
             for evaluated in train(program, config):
                 seconds[evaluated.step] = evaluated.seconds
                 for metric, value in evaluated.metrics.items():
@@ -61,6 +62,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
             | surroundings()  # of this very process, which may run on another machine
             | {
                 "threads": threads,
+                "data": data,
                 "started": started,
                 "wall_seconds": time.time() - started - compile_seconds,
                 "compile_seconds": compile_seconds,

@@ -128,3 +128,10 @@ def test_the_real_mnist():
     assert [len(part) for part in (found.train, found.validation, found.test)] == [55_000, 5_000, 10_000]
     assert found.test.min() == 60_000
     assert load_dataset("mnist", folder) is mnist
+
+
+def test_the_digest_tells_examples_from_others_and_from_their_order():
+    one = Dataset(np.arange(8, dtype=np.uint8).reshape(4, 2), np.array([0, 1, 0, 1], np.int32), 2, 1)
+    other = Dataset(one.features[::-1], one.labels, 2, 1)
+    assert one.digest == Dataset(one.features.copy(), one.labels.copy(), 2, 1).digest
+    assert len({one.digest, other.digest, Dataset(one.features, one.labels[::-1], 2, 1).digest}) == 3
