@@ -33,10 +33,9 @@ def require_fit(config: RunConfig, facts: Facts) -> None:
 
 
 def misfits(config: RunConfig, facts: Facts) -> Iterator[DatasetError]:
-    """Yield every fault of a run on such data; those of its sizes where the number of examples is known."""
+    """Yield every fault of a run on such data; what depends on the number of examples only where that is known."""
     yield from _misfits_of_shape(config, facts.shape)
-    if facts.train is not None:
-        yield from _misfits_of_size(config, facts.train)
+    yield from _misfits_of_size(config, facts.train)
 
 
 def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[DatasetError]:
@@ -58,20 +57,20 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
         )
 
 
-def _misfits_of_size(config: RunConfig, train: int) -> Iterator[DatasetError]:
+def _misfits_of_size(config: RunConfig, train: int | None) -> Iterator[DatasetError]:
     name, batch, asked = config.dataset.name, config.dataset.batch_size, config.dataset.train_examples
-    if asked and asked > train:
+    if asked and train is not None and asked > train:
         yield DatasetError("dataset.train_examples", f"{name} has {train} training examples, got {asked}; give fewer")
     elif asked and batch > asked:
         yield DatasetError(
             "dataset.train_examples", f"got {asked}, but a batch takes {batch}; give more, or a smaller batch_size"
         )
-    if batch > train:
+    if train is not None and batch > train:
         yield DatasetError(
             "dataset.batch_size", f"got {batch}, but {name} has {train} training examples; give a smaller one"
         )
     # The default is as many as there are, up to 256; a number that was asked for is meant.
-    at_hand = min(asked or train, train)
+    at_hand = min((size for size in (asked, train) if size is not None), default=config.probe_examples)
     if config.probes and "probe_examples" in config.model_fields_set and config.probe_examples > at_hand:
         yield DatasetError(
             "probe_examples", f"got {config.probe_examples}, but there are {at_hand} training examples; give fewer"

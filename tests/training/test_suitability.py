@@ -126,6 +126,17 @@ def test_sizes_are_not_checked_before_they_are_known():
     assert len(misfits_of(unknown, model={"norm": {"kind": "group", "groups": 10, "on_input": True}})) == 1
 
 
+def test_sizes_that_the_file_sets_are_checked_against_each_other_before_the_data_are_known():
+    unknown = Facts((28, 28, 1), 10, None)
+    assert misfits_of(unknown, dataset={"batch_size": 20, "train_examples": 10}) == [
+        "dataset.train_examples: got 10, but a batch takes 20; give more, or a smaller batch_size"
+    ]
+    assert misfits_of(unknown, probes=["gradients"], probe_examples=101, dataset={"train_examples": 100}) == [
+        "probe_examples: got 101, but there are 100 training examples; give fewer"
+    ]
+    assert misfits_of(unknown, probes=["gradients"], probe_examples=10**6) == []
+
+
 def faults_of(folder: Path, text: str, *overrides: str, data_dir: Path | None = None) -> list[str]:
     (folder / "x.yaml").write_text("title: t\n" + text)
     experiment = load_experiment(folder / "x.yaml", list(overrides))
