@@ -67,9 +67,13 @@ def start_tensorflow(threads: int | None) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault(ONEDNN, "1")
     with _quiet_stderr():
-        with _unconfigured(), _without("matplotlib"):
-            import keras
-            import tensorflow as tf
+        try:
+            with _unconfigured(), _without("matplotlib"):
+                import keras
+                import tensorflow as tf
+        except (ImportError, MemoryError) as error:
+            reason = str(error) or "no room in memory"
+            raise StartError(f"TensorFlow does not start ({reason}); is all installed, and memory enough?") from error
         if keras.config.backend() != "tensorflow":
             raise StartError(f"Keras has started on {keras.config.backend()} instead of TensorFlow")
         _set_defaults(keras)  # where something else has imported Keras before

@@ -166,3 +166,15 @@ def test_every_command_starts_unconfigured_and_with_our_packages(path: Path, tmp
     theirs = {"MPLBACKEND": NO_BACKEND, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | theirs)
     assert done.stdout.splitlines()[-1:] == ["agg"], done.stderr
+
+
+def test_too_little_memory_to_start_in_is_a_clear_error():
+    code = (
+        "import resource\n"
+        "from experiments.training.surroundings import StartError, start_tensorflow\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))\n"
+        "try: start_tensorflow(1)\n"
+        "except StartError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.stdout.startswith("TensorFlow does not start ("), done.stderr
