@@ -1,263 +1,358 @@
-"""Which runs does a part of a claim set against each other, and what effect does each seed show?
+"""Which runs does a part of a claim set against each other, and what is the effect of each seed?
 
-Picks the runs, says which of them are missing, and pairs the arms seed by seed (protocol 1, rules 1, 2 and 4).
+A part becomes a row for each level, and for each value of the grid axes that it takes apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from experiments.analysis.measures import needs_target, part_target
-from experiments.analysis.results_table import column_name
-from experiments.analysis.seed_values import (
-    largest_relative_difference,
-    paired_effects,
-    reduce_seeds,
-    weighted_sum,
-    weights,
-)
-from experiments.analysis.statistics import bounds, median, probability_of_improvement
-from experiments.analysis.tuning import Cell, ResultRows, Tuned, cells
-from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.analysis import levels
+from experiments.analysis.run_values import Sought, value_of
+from experiments.analysis.statistics import median
+from experiments.analysis.training_rates import edges, half_way, trains_at
+from experiments.analysis.tuning import Cell, ResultRows, axis_words, plain, tuned_rates
+from experiments.configuration.claim import PartConfig
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 
-
-@dataclass
-class ArmRuns:
-    """The evaluation runs of one arm that a part is about.
-
-    values: cell → one value a seed, in the order of the seeds; under the tuned rate the cell leaves the rate out, since
-    arms differ in it. diverged: cells with at least one diverged run. problems: what keeps a verdict from being given.
-    """
-
-    values: dict[Cell, list[Any]] = field(default_factory=dict)
-    diverged: set[Cell] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
-    at_edge: bool = False
+Ends = tuple[np.ndarray, np.ndarray]  # the lower and the upper end of a value, (seeds,) each
 
 
-def arm_runs(
-    rows: ResultRows,
-    part: PartConfig,
-    claim: ClaimConfig,
-    config: ExperimentConfig,
-    tuned: Mapping[tuple[str, Cell], Tuned],
-    progressing: Any,
-    arm: str,
-) -> ArmRuns:
-    """Return the values of one arm in the runs that the part is about. `progressing`: the smallest rate that works."""
-    column, found = column_name(part, claim), ArmRuns()
-    chosen = _chosen_cells(part, config, tuned, progressing, arm, found)
-    missing = failed = without_value = diverged_without = 0
-    values = rows.column(column)
-    for key, cell in chosen.items():
-        for seed in config.seeds:
-            row = rows.row(arm, cell, seed)
-            value = values[row] if row is not None and values else np.nan
-            found.values.setdefault(key, []).append(value)
-            if row is None:
-                failed += rows.failed(arm, cell, seed)
-                missing += not rows.failed(arm, cell, seed)
-                continue
-            diverged = rows.column("status")[row] == "diverged"
-            if diverged:
-                found.diverged.add(key)
-            if _is_nothing(value):
-                without_value += 1
-                diverged_without += diverged
-    total = len(chosen) * len(config.seeds)
-    if missing:
-        found.problems.append(f"{missing} of {total} runs of {arm} are missing")
-    if failed:
-        found.problems.append(f"{failed} of {total} runs of {arm} failed")
-    if without_value:
-        why = f", {diverged_without} of them diverged" if diverged_without else ""
-        found.problems.append(f"{without_value} of {total} runs of {arm} have no value of {column}{why}")
-    return found
+@dataclass(frozen=True)
+class Results:
+    """An experiment, resolved, and its table of runs."""
 
-
-def _chosen_cells(
-    part: PartConfig,
-    config: ExperimentConfig,
-    tuned: Mapping[tuple[str, Cell], Tuned],
-    progressing: Any,
-    arm: str,
-    found: ArmRuns,
-) -> dict[Cell, Cell]:
-    """Key of `ArmRuns.values` → full cell."""
-    axes = list(config.grid)
-    if config.tuning is None or part.rate == "every":
-        return {cell: cell for cell in cells(config)}
-    over, per = axes.index(config.tuning.over), [axes.index(axis) for axis in config.tuning.per]
-    chosen = {}
-    for cell in cells(config):
-        if part.rate == "tuned":
-            choice = tuned[arm, tuple(cell[place] for place in per)]
-            if choice.missing and not found.problems:
-                found.problems.append(f"{arm} is not tuned: {choice.missing} tuning runs are missing or failed")
-            found.at_edge |= choice.at_edge
-            rate = choice.value
-        else:
-            rate = progressing
-        if rate is not None and cell[over] == rate:
-            chosen[cell[:over] + cell[over + 1 :]] = cell
-    return chosen
-
-
-def smallest_progressing(
-    rows: ResultRows, part: PartConfig, claim: ClaimConfig, config: ExperimentConfig
-) -> float | None:
-    """Return the smallest rate at which every tuning run of both arms has a finite value: it reached the target.
-
-    Serves no_gain_at_small_rates; None where there is no such rate, or no tuning.
-    """
-    if config.tuning is None:
-        return None
-    over = list(config.grid).index(config.tuning.over)
-    values, arms = rows.column(column_name(part, claim)), [*weights(part.baseline), *weights(part.treatment)]
-    progress: dict[Any, bool] = {}
-    for cell in cells(config):
-        found = [rows.row(arm, cell, seed) for arm in arms for seed in config.tuning.seeds]
-        reached = all(row is not None and values and np.isfinite(values[row]) for row in found)
-        progress[cell[over]] = progress.get(cell[over], True) and reached
-    return min((rate for rate, reached in progress.items() if reached), default=None)
-
-
-def _is_nothing(value: Any) -> bool:
-    return len(value) == 0 if isinstance(value, (list, np.ndarray)) else bool(np.isnan(value))
+    config: ExperimentConfig
+    table: pd.DataFrame
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The runs of one part, ready to be paired.
+    """One row, ready to be decided.
 
-    positions: (cells,), places on the part's axis. problems: what keeps a verdict from being given. note: which rates
-    are compared, where that needs saying.
+    moderators: what is held here and differs between rows, by name. low, high: (seeds,), the ends of each seed's
+    effect in the direction claimed, times 100 for points; equal where it is known. baseline, treatment: (low, high)
+    medians of the two sides. rates: arm → where it was trained. censored: runs of baseline and treatment that never
+    reached the level. problem: why there is no effect; else "". note: what else is to be known.
     """
 
     part: PartConfig
-    arms: Mapping[str, ArmRuns]
-    positions: np.ndarray
-    problems: tuple[str, ...]
+    moderators: Mapping[str, Any]
+    seeds: tuple[int, ...] = ()
+    low: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    high: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    baseline: tuple[float, float] | None = None
+    treatment: tuple[float, float] | None = None
+    rates: Mapping[str, Any] = field(default_factory=dict)
+    censored: tuple[int, int] = (0, 0)
+    problem: str = ""
     note: str = ""
 
-    @property
-    def baseline(self) -> Mapping[str, float]:
-        """Arms of the baseline with their weights; empty for a level."""
-        return weights(self.part.baseline) if self.part.effect != "level" else {}
 
-    @property
-    def treatment(self) -> Mapping[str, float]:
-        """Arms of the treatment with their weights."""
-        return weights(self.part.treatment)
+def compare(part: PartConfig, source: Results, cost: Results | None, chance: float) -> list[Comparison]:
+    """Return the rows of one part. source: whose runs it reads. cost: of its timed runs. chance: accuracy of guessing."""
+    found = list(_Compared(part, source, chance).rows())
+    if part.cost is None or cost is None:
+        return found
+    factor = _cost(part, cost)
+    return [row if row.problem else _divided(row, factor) for row in found]
 
-    @property
-    def at_edge(self) -> tuple[str, ...]:
-        """Arms whose best rate is at the edge of the grid."""
-        return tuple(arm for arm, runs in self.arms.items() if runs.at_edge)
 
-    def side(self, arms: Mapping[str, float]) -> np.ndarray:
-        """Return one number a seed for one side of the comparison. → (seeds,)."""
-        return weighted_sum({arm: self._reduced(arm) for arm in arms}, arms)
+class _Compared:
+    """The rows of one part of a claim."""
 
-    def effects(self) -> np.ndarray:
-        """Return the effect of each seed. → (seeds,).
+    def __init__(self, part: PartConfig, source: Results, chance: float):
+        self.part, self.config, self.chance = part, source.config, chance
+        self.table, self.rows_of = source.table, ResultRows(source.table, source.config)
+        self.axes = list(source.config.grid)
+        self.tuning = source.config.tuning
+        self.over = self.tuning.over if self.tuning else None
+        self.arms = [arm for arm in (part.baseline, part.treatment, part.whole) if arm is not None]
 
-        Under per_seed value and median each cell has pairs of its own, and their median is the seed's effect; else the
-        seed's numbers are paired. The largest difference is the largest over all cells.
-        """
-        if self.part.effect == "largest_difference":
-            (first,), (second,) = self.baseline, self.treatment
-            pairs = [
-                zip(values, self.arms[second].values[key], strict=True)
-                for key, values in self.arms[first].values.items()
-            ]
-            return np.max([[largest_relative_difference(a, b) for a, b in cell] for cell in pairs], axis=0)
-        by_cell = [
-            paired_effects(self.part, weighted_sum(cell, self.baseline), weighted_sum(cell, self.treatment))
-            for cell in self._cells()
-        ]  # (cells, seeds)
-        return np.array([median(effects) for effects in np.transpose(by_cell)])
+    def rows(self) -> Iterator[Comparison]:
+        apart = [[(axis, plain(value)) for value in self.config.grid[axis]] for axis in self.part.each]
+        left_out: dict[str, list[Any]] = {}
+        found = []
+        for choice in itertools.product(*apart):
+            fixed = dict(choice)
+            if self.over in fixed and not self._tests(fixed, left_out):
+                continue
+            found += list(self._at(fixed))
+        note = "; ".join(
+            f"{words}: {', '.join(f'{value:g}' for value in values)}" for words, values in left_out.items()
+        )
+        if not found:
+            yield Comparison(self.part, self.part.where, problem=note or "nothing to compare")
+        yield from (replace(row, note=note) for row in found)
 
-    def probability(self) -> float | None:
-        """Return the probability of improvement in the direction the claim states, mean over cells; else None."""
-        if self.part.effect not in ("ratio", "difference") or self.part.margin.within is not None:
-            return None
-        shares = [
-            probability_of_improvement(weighted_sum(cell, self.treatment), weighted_sum(cell, self.baseline))
-            for cell in self._cells()
+    def _tests(self, fixed: Mapping[str, Any], left_out: dict[str, list[Any]]) -> bool:
+        """Whether both arms train at a rate; where not, it is noted."""
+        assert self.over
+        others = {axis: value for axis, value in fixed.items() if axis != self.over}
+        level = half_way(self.table, self.config, self.arms, self.chance)
+        trained = [
+            arm for arm in self.arms if trains_at(self.table, self.config, arm, level, others).get(fixed[self.over])
         ]
-        treatment_larger = (bounds(self.part.margin)[0] is not None) == (self.part.over == "baseline")
-        return float(np.mean(shares if treatment_larger else 1 - np.array(shares)))
+        if len(trained) == len(self.arms):
+            return True
+        words = f"only {trained[0]} trains at" if trained else "neither trains at"
+        left_out.setdefault(words, []).append(fixed[self.over])
+        return False
 
-    def still_stable_at_top(self) -> bool:
-        """Whether the numerator's largest stable rate is the grid's largest: the ratio is then only a lower bound."""
-        if self.part.per_seed != "largest_stable_rate":
-            return False
-        numerator = self.treatment if self.part.over == "baseline" or not self.baseline else self.baseline
-        return any(median(self._reduced(arm)) == self.positions.max() for arm in numerator)
+    def _at(self, fixed: Mapping[str, Any]) -> Iterator[Comparison]:
+        """The rows at fixed values of the axes taken apart: one, or one a level."""
+        moderators = {**self.part.where, **{axis_words(axis): value for axis, value in fixed.items()}}
+        if self.part.measure == "largest_rate":
+            yield self._edges(moderators)
+            return
+        try:
+            sought = list(self._sought(fixed))
+        except _ProblemError as problem:
+            yield Comparison(self.part, moderators, problem=str(problem))
+            return
+        for label, at in sought:
+            yield self._row({**moderators, **label}, fixed, at)
 
-    def _cells(self) -> list[dict[str, np.ndarray]]:
-        """Values of each arm, (seeds,), in each cell; in one cell where the part reduces the grid to one number."""
-        if self.part.per_seed not in ("value", "median"):
-            return [{arm: self._reduced(arm) for arm in self.arms}]
-        keys = next(iter(self.arms.values())).values
-        return [{arm: np.array(runs.values[key], float) for arm, runs in self.arms.items()} for key in keys]
+    def _sought(self, fixed: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], Sought]]:
+        """At what level, or down to which training loss, the measure is taken."""
+        part = self.part
+        match part.level:
+            case "ladder":
+                for level in levels.ladder(
+                    [self._curves(arm, fixed, rate) for rate in self._rates(fixed)] for arm in self.arms
+                ):
+                    yield {"level": round(level, 4)}, Sought(level=level)
+            case "common":
+                yield {}, Sought(level=levels.common_level(self._tuned_curves(fixed)))
+            case "half_way":
+                yield {}, Sought(level=half_way(self.table, self.config, self.arms, self.chance))
+            case None if part.measure == "gap_at_training_loss":
+                for loss in levels.loss_ladder(self._tuned_curves(fixed, "loss/training_split")):
+                    yield {"training loss": float(f"{loss:.3g}")}, Sought(loss=loss)
+            case None:
+                loss = levels.common_loss(self._tuned_curves(fixed, "loss/train")) if part.matched else None
+                yield {}, Sought(loss=loss)
+            case number:
+                yield {}, Sought(level=float(number))
 
-    def _reduced(self, arm: str) -> np.ndarray:
-        return reduce_seeds(self.part, np.array(list(self.arms[arm].values.values()), float), self.positions)
+    def _row(self, moderators: Mapping[str, Any], fixed: Mapping[str, Any], sought: Sought) -> Comparison:
+        sides, rates, censored = {}, {}, {}
+        try:
+            for arm in dict.fromkeys(self.arms):
+                ends, rates[arm] = self._side(arm, fixed, sought)
+                censored[arm] = int(np.sum(ends[0] != ends[1]))
+                sides[arm] = ends
+        except _ProblemError as problem:
+            return Comparison(self.part, moderators, rates=rates, problem=str(problem))
+        low, high = self._effects(sides)
+        scale = 100.0 if self.part.unit == "points" else 1.0
+        if self.part.effect in ("difference", "level"):
+            low, high = (np.round(end * scale, 10) for end in (low, high))  # 0.92 − 0.915 is not short of half a point
+        if undefined := int(np.sum(np.isnan(low) | np.isnan(high))):
+            text = f"the {self.part.effect} is not defined for {undefined} of {len(self.config.seeds)} seeds"
+            return Comparison(self.part, moderators, rates=rates, problem=text)
+        base, treated = self.part.baseline, self.part.treatment
+        return Comparison(
+            self.part,
+            moderators,
+            tuple(self.config.seeds),
+            low,
+            high,
+            _medians(sides[base], scale) if base else None,
+            _medians(sides[treated], scale),
+            {arm: rate for arm, rate in rates.items() if rate is not None},
+            (censored[base] if base else 0, censored[treated]),
+        )
+
+    def _effects(self, sides: Mapping[str, Ends]) -> Ends:
+        """Effect of each seed's pair, from the ends of either side that make it smallest, and largest."""
+        part, treatment = self.part, sides[self.part.treatment]
+        if part.effect == "level" or part.baseline is None:
+            return treatment
+        first, second = treatment, sides[part.baseline]
+        if part.effect == "recovered":
+            assert part.whole
+            whole = sides[part.whole][0]
+            with np.errstate(divide="ignore", invalid="ignore"):
+                share = (first[0] - second[0]) / (whole - second[0])
+            return share, share
+        if part.over == "treatment":
+            first, second = second, first
+        with np.errstate(divide="ignore", invalid="ignore"):
+            if part.effect == "ratio":
+                return first[0] / second[1], first[1] / second[0]
+            return first[0] - second[1], first[1] - second[0]
+
+    def _side(self, arm: str, fixed: Mapping[str, Any], sought: Sought) -> tuple[Ends, Any]:
+        """One value a seed for one arm, and the rate it was taken at, if one."""
+        cells = self._cells(arm, fixed, sought)
+        values = np.array([[self._value(arm, cell, seed, sought) for seed in self.config.seeds] for cell in cells])
+        low, high = values[..., 0], values[..., 1]  # (cells, seeds)
+        rates = {cell[self.axes.index(self.over)] for cell in cells} if self.over else set()
+        rate = rates.pop() if len(rates) == 1 else None
+        part = self.part
+        if part.per_seed == "value":
+            if len(cells) != 1:
+                raise _ProblemError(f"{len(cells)} runs a seed, so per_seed has to say how they become one number")
+            return (low[0], high[0]), rate
+        places = np.array([cell[self.axes.index(part.axis or "")] for cell in cells], float)
+        level = half_way(self.table, self.config, self.arms, self.chance) if part.per_seed == "share_training" else 0.0
+        reduced = np.array([_reduced(part, places, of_seed, level) for of_seed in low.T])
+        return (reduced, reduced), rate
+
+    def _value(self, arm: str, cell: Cell, seed: int, sought: Sought) -> tuple[float, float]:
+        row = self.rows_of.row(arm, cell, seed)
+        if row is None:
+            what = "failed" if self.rows_of.failed(arm, cell, seed) else "are missing"
+            raise _ProblemError(f"runs of {arm} {what}")
+        found = value_of(
+            self.part, lambda name: self.rows_of.column(name)[row] if self.rows_of.column(name) else None, sought
+        )
+        if np.isnan(found[0]):
+            raise _ProblemError(f"runs of {arm} have no value of {self.part.measure}")
+        return found
+
+    def _cells(self, arm: str, fixed: Mapping[str, Any], sought: Sought) -> list[Cell]:
+        """The cells whose runs make one seed's value: at the fixed values, at the arm's best rate, along the rest."""
+        free = [axis for axis in self.axes if axis not in fixed and axis != self.over]
+        chosen = []
+        for rest in itertools.product(*([(axis, plain(v)) for v in self.config.grid[axis]] for axis in free)):
+            at = {**fixed, **dict(rest)}
+            if self.over and self.over not in at:
+                at[self.over] = self._best(arm, at, sought)
+            chosen.append(tuple(at[axis] for axis in self.axes))
+        return chosen
+
+    def _best(self, arm: str, at: Mapping[str, Any], sought: Sought) -> Any:
+        """The arm's best value of the tuned axis at values of the others, on tuning seeds."""
+        assert self.tuning and self.over
+        words = f"the best {axis_words(self.over)} of {arm}"
+        if self.part.tuned_for == "accuracy":
+            found = self._tuned[arm, tuple(at[axis] for axis in self.tuning.per)]
+            if found.value is None:
+                raise _ProblemError(f"{arm} is not tuned: {found.missing} tuning runs are missing or failed")
+            if found.at_edge:
+                raise _ProblemError(f"{words} is at the edge of the grid")
+            return found.value
+        scores = {}
+        for rate in map(plain, self.config.grid[self.over]):
+            cell = tuple({**at, self.over: rate}[axis] for axis in self.axes)
+            scores[rate] = median(np.array([self._value(arm, cell, seed, sought)[1] for seed in self.tuning.seeds]))
+        least = self.part.measure == "steps_to_level"
+        best = min(scores.values()) if least else max(scores.values())
+        if least and np.isinf(best):
+            raise _ProblemError(f"{arm} reaches the level at no {axis_words(self.over)}")
+        rate = next(rate for rate in sorted(scores) if scores[rate] == best)
+        if rate in (min(scores), max(scores)):
+            raise _ProblemError(f"{words} is at the edge of the grid")
+        return rate
+
+    @property
+    def _tuned(self) -> Mapping[tuple[str, Cell], Any]:
+        return tuned_rates(self.table, self.config)
+
+    def _rates(self, fixed: Mapping[str, Any]) -> list[Any]:
+        if self.over is None or self.over in fixed:
+            return [None]
+        return [plain(value) for value in self.config.grid[self.over]]
+
+    def _curves(self, arm: str, fixed: Mapping[str, Any], rate: Any = None, column: str = "") -> levels.Curves:
+        """An arm's curves on tuning seeds."""
+        assert self.tuning
+        column = column or self.part.metric or "accuracy/validation"
+        at = {**fixed, **({self.over: rate} if rate is not None else {})}
+        free = [axis for axis in self.axes if axis not in at]
+        if free:
+            raise _ProblemError(f"the level is not the same along {free[0]}; take it apart by each")
+        cell = tuple(at[axis] for axis in self.axes)
+        rows = [self.rows_of.row(arm, cell, seed) for seed in self.tuning.seeds]
+        if any(row is None for row in rows):
+            raise _ProblemError(f"tuning runs of {arm} are missing or failed")
+        return [self.rows_of.column(column)[row] for row in rows if row is not None]
+
+    def _tuned_curves(self, fixed: Mapping[str, Any], column: str = "") -> list[levels.Curves]:
+        """The curves of every arm on tuning seeds, each at its best rate where that is not fixed."""
+        rates = {}
+        for arm in self.arms:
+            rates[arm] = None
+            if self.over and self.over not in fixed:
+                rates[arm] = self._best(arm, fixed, Sought())
+        return [self._curves(arm, fixed, rates[arm], column) for arm in self.arms]
+
+    def _edges(self, moderators: Mapping[str, Any]) -> Comparison:
+        """The largest rate at which each seed trains, with and without, and the ratio by its worse end and its better."""
+        definition = self.part.metric or "trains"
+        level = half_way(self.table, self.config, self.arms, self.chance)
+        found = {arm: np.array(edges(self.table, self.config, arm, level, definition), float).T for arm in self.arms}
+        ends: dict[str, Ends] = {arm: (low, high) for arm, (low, high) in found.items()}
+        if self.part.baseline and (
+            np.isinf(ends[self.part.baseline][1]).any() or (ends[self.part.baseline][0] == 0).any()
+        ):
+            text = f"the largest rate of {self.part.baseline} lies outside the grid"
+            return Comparison(self.part, moderators, problem=text)
+        low, high = self._effects(ends)
+        base = self.part.baseline
+        return Comparison(
+            self.part,
+            moderators,
+            tuple(self.config.seeds),
+            low,
+            high,
+            _medians(ends[base], 1.0) if base else None,
+            _medians(ends[self.part.treatment], 1.0),
+        )
 
 
-def compare(
-    part: PartConfig,
-    claim: ClaimConfig,
-    config: ExperimentConfig,
-    rows: ResultRows,
-    tuned: Mapping[tuple[str, Cell], Tuned],
-) -> Comparison:
-    """Pick the runs of one part."""
-    names = [*(weights(part.baseline) if part.effect != "level" else ()), *weights(part.treatment)]
-    slow = part.rate == "smallest_progressing"
-    rate = smallest_progressing(rows, part, claim, config) if slow else None
-    arms = {arm: arm_runs(rows, part, claim, config, tuned, rate, arm) for arm in names}
-    if needs_target(part) and part_target(part, claim) is None:
-        level = "training_loss" if part.measure == "gap_at_training_loss" else "target"
-        return Comparison(part, arms, np.zeros(0), (f"the claim names no {level}",))
-    problems = tuple(problem for runs in arms.values() for problem in runs.problems)
-    if slow and rate is None:
-        problems = ("at no rate does every tuning run of both arms reach the target",)
-    if problems:
-        return Comparison(part, arms, np.zeros(0), problems)
-    keys = list(arms[names[0]].values)
-    if part.effect != "largest_difference" and part.per_seed == "value" and len(keys) != 1:
-        fault = f"{len(keys)} runs a seed, so per_seed has to say how they become one number"
-        return Comparison(part, arms, np.zeros(0), (fault,))
-    if part.per_seed == "median" and part.rate == "every":
-        return _without_diverging_rates(part, arms, keys)
-    if part.per_seed not in ("rank_correlation", "slope", "largest_stable_rate"):
-        return Comparison(part, arms, np.arange(len(keys)), (), f"at the rate {rate:g}" if rate is not None else "")
-    axes = [a for a in config.grid if part.rate == "every" or not config.tuning or a != config.tuning.over]
-    axis = part.axis or (config.tuning.over if config.tuning else LEARNING_RATE)
-    places = [key[axes.index(axis)] for key in keys] if axis in axes else [None]
-    if not all(isinstance(place, (int, float)) for place in places):
-        return Comparison(part, arms, np.zeros(0), (f"{axis} is no axis of numbers among the runs compared",))
-    return Comparison(part, arms, np.array(places, float), ())
+class _ProblemError(Exception):
+    """Why a row has no effect."""
 
 
-def _without_diverging_rates(part: PartConfig, arms: dict[str, ArmRuns], keys: list[Cell]) -> Comparison:
-    """Leave out the rates at which a run of the baseline diverges (faster_at_equal_rate)."""
-    left_out = (
-        {key for arm in weights(part.baseline) for key in arms[arm].diverged} if part.effect != "level" else set()
-    )
-    if len(left_out) == len(keys):
-        return Comparison(part, arms, np.zeros(0), ("at every rate a baseline run diverges",))
-    kept = {
-        arm: replace(runs, values={key: values for key, values in runs.values.items() if key not in left_out})
-        for arm, runs in arms.items()
-    }
-    note = f"without the {len(left_out)} of {len(keys)} rates at which a baseline run diverges" if left_out else ""
-    return Comparison(part, kept, np.arange(len(keys) - len(left_out)), (), note)
+def _medians(ends: Ends, scale: float) -> tuple[float, float]:
+    return median(ends[0]) * scale, median(ends[1]) * scale
+
+
+def _reduced(part: PartConfig, places: np.ndarray, values: np.ndarray, level: float) -> float:
+    """One number from a seed's values along an axis. (values,), (values,) → number."""
+    match part.per_seed:
+        case "worst":
+            return float(values.min())
+        case "share_training":
+            return float((values >= level).mean())
+        case "growth" | "slope":
+            if not (np.isfinite(values) & (values > 0)).all():
+                return np.nan
+            if part.per_seed == "growth":
+                return float(np.exp(np.polyfit(places, np.log(values), 1)[0]))
+            doublings, logs = np.log2(places), np.log(values)
+            slopes = [
+                (logs[j] - logs[i]) / (doublings[j] - doublings[i])
+                for i, j in itertools.combinations(range(len(places)), 2)
+            ]
+            return float(np.median(slopes))
+        case _:
+            raise AssertionError(part.per_seed)
+
+
+def _cost(part: PartConfig, timed: Results) -> float:
+    """How many times as long a step of the treatment takes: the median over seeds."""
+    assert part.cost
+    rows, seeds = ResultRows(timed.table, timed.config), timed.config.seeds
+    times = {}
+    for arm in (part.cost.baseline, part.cost.treatment):
+        places = [rows.row(arm, (), seed) for seed in seeds]
+        found = [rows.column("seconds_per_step")[place] for place in places if place is not None]
+        times[arm] = np.array(found) if len(found) == len(seeds) else np.array([np.nan])
+    return median(times[part.cost.treatment] / times[part.cost.baseline], is_ratio=True)
+
+
+def _divided(row: Comparison, factor: float) -> Comparison:
+    if np.isnan(factor):
+        return replace(row, problem="timed runs are missing")
+    note = f"a step takes {factor:.3g} times as long"
+    return replace(row, low=row.low / factor, high=row.high / factor, note="; ".join(filter(None, (row.note, note))))

@@ -9,61 +9,52 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.measures import (
+    ACCURACY,
+    TRAIN_LOSS,
     best_value,
+    column_value,
+    columns_of,
+    evaluations,
     final_value,
-    measure_value,
-    measured_metric,
-    needs_target,
-    part_target,
+    late_value,
     seconds_per_step,
 )
-from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.configuration.claim import PartConfig
 from experiments.records.storage import Record
 
 
-def column_name(part: PartConfig, claim: ClaimConfig) -> str:
-    """Return the column of the results table that holds a part's measure, such as "drift" or
-    "steps_to_target(accuracy/validation, 0.93)": equal exactly where the same thing is measured.
-    """
-    settings = [measured_metric(part)] if measured_metric(part) else []
-    if needs_target(part):
-        settings.append("no target" if part_target(part, claim) is None else str(part_target(part, claim)))
-    if part.step is not None:
-        settings.append(f"step {part.step}")
-    return f"{part.measure}({', '.join(settings)})" if settings else part.measure
-
-
-def measure_columns(record: Record, claim: ClaimConfig) -> dict[str, float | list[float]]:
-    """Return every measure that the claim's parts ask for, under its column's name."""
-    parts = {column_name(part, claim): part for part in claim.parts}
-    return {name: measure_value(record, part, claim) for name, part in parts.items()}
-
-
-def standard_measures(record: Record) -> dict[str, float]:
-    """Return the measures that every results table holds, claim or not; all nan for a failed run.
+def standard_measures(record: Record) -> dict[str, float | list[float]]:
+    """Return the measures that every results table holds, claim or not; nan or empty for a failed run.
 
     Seconds only of a timed run: those of others hold evaluations too, and what other processes took.
     """
     if record.status == "failed":
         record = Record(record.config, "failed", {})
     timed = record.config.timed
+    readings = [ACCURACY, *(f"{ACCURACY}/moving_{momentum:g}" for momentum in record.config.moving_averages)]
     return {
         "final_test_accuracy": final_value(record, "accuracy/test"),
-        "final_validation_accuracy": final_value(record, "accuracy/validation"),
-        "best_validation_accuracy": best_value(record, "accuracy/validation"),
-        "final_train_loss": final_value(record, "loss/train"),
+        "final_validation_accuracy": final_value(record, ACCURACY),
+        "late_validation_accuracy": late_value(record, ACCURACY),
+        "best_validation_accuracy": best_value(record, ACCURACY),
+        "final_train_loss": final_value(record, TRAIN_LOSS),
         "train_seconds": float(record.seconds.values[-1]) if timed and record.seconds.values.size else np.nan,
         "seconds_per_step": seconds_per_step(record) if timed else np.nan,
+        "steps": record.config.steps,
+        "evaluate_every": record.config.evaluate_every,
+        **{name: evaluations(record, name) for name in (*readings, TRAIN_LOSS)},
     }
 
 
 def results_table(
-    entries: Iterable[tuple[str, Mapping[str, Any], Record]], claim: ClaimConfig | None = None
+    entries: Iterable[tuple[str, Mapping[str, Any], Record]], parts: Iterable[PartConfig] = ()
 ) -> pd.DataFrame:
     """Return one row a run: arm, grid values under their dotted names, seed, trial, status, diverged_at, every measure.
 
-    trial: the identity of the run's settings, its seed apart.
+    trial: the identity of the run's settings, its seed apart. parts: of all claims that read these runs; what they
+    measure is a column, too.
     """
+    asked = dict.fromkeys(name for part in parts for name in columns_of(part))
     rows = [
         {
             "arm": arm,
@@ -72,8 +63,8 @@ def results_table(
             "trial": record.config.trial(),
             "status": record.status,
             "diverged_at": np.nan if record.diverged_at is None else float(record.diverged_at),
+            **{name: column_value(record, name) for name in asked},
             **standard_measures(record),
-            **(measure_columns(record, claim) if claim else {}),
         }
         for arm, grid, record in entries
     ]

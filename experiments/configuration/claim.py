@@ -1,4 +1,4 @@
-"""What is claimed of an experiment, and what decides it? The `claim` section of an experiment file."""
+"""What is claimed, of which runs, and what decides it? The `claim` section of an experiment file."""
 
 from __future__ import annotations
 
@@ -7,100 +7,158 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from models.config import Natural, Number, Share, Strict
+from models.config import Natural, Number, Positive, Strict
 
 MeasureName = Literal[
-    "steps_to_target",
-    "seconds_to_target",
-    "seconds_per_step",
+    "steps_to_level",
+    "late_value",
     "final_value",
-    "best_value",
-    "worst_value",
-    "mean_value",
     "value_at_step",
-    "first_values",
+    "mean_value",
+    "worst_value",
     "drift",
-    "gradient_ratio",
     "gap_at_training_loss",
-    "accuracy_drop",
+    "gradient_ratio",
+    "largest_rate",
+    "seconds_per_step",
 ]
-TIMED_MEASURES: tuple[MeasureName, ...] = ("seconds_to_target", "seconds_per_step")  # nan in a run that was not timed
+AT_A_LEVEL: tuple[MeasureName, ...] = ("steps_to_level",)  # of accuracy
+TIMED_MEASURES: tuple[MeasureName, ...] = ("seconds_per_step",)  # nan in a run that was not timed
+NO_METRIC: tuple[MeasureName, ...] = (
+    "drift",
+    "gap_at_training_loss",
+    "gradient_ratio",
+    "largest_rate",
+    "seconds_per_step",
+)
+NEEDS_METRIC: tuple[MeasureName, ...] = ("value_at_step", "mean_value", "worst_value")
+MATCHABLE: tuple[MeasureName, ...] = ("late_value", "mean_value", "drift")
 
 
-class Margin(Strict):
-    """The bound that decides; exactly one of the forms."""
+class Bound(Strict):
+    """What every seed of an identity keeps; exactly one of the two."""
 
-    at_least: Number | None = Field(None, description="the effect is this or more")
-    at_most: Number | None = Field(None, description="the effect is this or less")
-    above: Number | None = Field(None, description="the effect is more than this")
-    below: Number | None = Field(None, description="the effect is less than this")
-    within: tuple[Number, Number] | None = Field(None, description="the effect lies between these two")
+    at_least: Number | None = Field(None, description="the value is this or more")
+    at_most: Number | None = Field(None, description="the value is this or less")
 
     @model_validator(mode="after")
-    def _one_form(self) -> Margin:
-        given = [name for name in Margin.model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError(f"give exactly one of {', '.join(Margin.model_fields)}, found {len(given)}")
-        if self.within and not self.within[0] < self.within[1]:
-            raise ValueError("within: the lower bound comes first")
+    def _one_form(self) -> Bound:
+        if (self.at_least is None) == (self.at_most is None):
+            raise ValueError("give exactly one of at_least, at_most")
         return self
+
+    def kept_by(self, value: float) -> bool:
+        """Whether a value keeps the bound; nan does not."""
+        return value >= self.at_least if self.at_least is not None else value <= (self.at_most or 0.0)
+
+
+class Cost(Strict):
+    """By what a saving in steps is divided: how many times as long a step of the treatment takes."""
+
+    runs: str = Field(description="file of the experiment with timed runs, beside this one")
+    baseline: str = Field(description="timed arm of the same network as the baseline")
+    treatment: str = Field(description="timed arm of the same network as the treatment")
 
 
 class PartConfig(Strict):
-    """One comparison: a measure, the arms, how they are set against each other, and the margin."""
+    """One comparison: whose runs, which measure, which arms, and how they are set against each other.
+
+    It becomes one row of the results, or one for each value of `each` and each level.
+    """
 
     name: str = Field("", description="what tables call the comparison; empty: the measure")
+    runs: str | None = Field(
+        None, description="file of the experiment whose runs are compared, such as runs/relu.yaml; null: this one's"
+    )
+    where: Mapping[str, str | Number] = Field(
+        {}, description="declared moderators and their values here", examples=[{"net": "relu"}]
+    )
+    role: Literal["decides", "premise", "beside"] = Field(
+        "decides",
+        description="premise: where it is not supported, rows of equal moderators are not tested; beside: shown, "
+        "without a part in the verdict",
+    )
     measure: MeasureName = Field(description="the number taken from each run; see Adding a claim")
     metric: str | None = Field(
         None, description="the curve measured, such as accuracy/validation; null: the measure's own, where it has one"
     )
     step: Natural | None = Field(
-        None, description="step at which the measure looks; needed by value_at_step and gradient_ratio"
+        None, description="where value_at_step and gradient_ratio look, and late_value at the latest; null: at the end"
+    )
+    level: Literal["common", "ladder", "half_way"] | Number | None = Field(
+        None,
+        description="accuracy, from 0 to 1, that steps are counted to; common: what both arms come to at the rate, "
+        "less half a point; ladder: five levels below the lower of the arms' best; half_way: from chance to the best",
+    )
+    matched: bool = Field(
+        False, description="look no further than where training loss falls to what both arms come to at the rate"
     )
     unit: Literal["", "steps", "seconds", "points", "loss"] = Field(
         "", description="of the effect; points: values are times 100"
     )
-    effect: Literal["ratio", "difference", "level", "largest_difference"] = Field(
+    effect: Literal["ratio", "difference", "level", "recovered"] = Field(
         description="ratio: baseline/treatment or treatment/baseline, see over; difference: likewise; level: the "
-        "treatment alone; largest_difference: relative, step by step, of first_values"
+        "treatment alone; recovered: the share of the way from baseline to whole that the treatment goes"
     )
     over: Literal["baseline", "treatment"] = Field(
         "baseline", description="the side that is the denominator of a ratio, or is subtracted in a difference"
     )
-    baseline: str | Mapping[str, Number] | None = Field(None, description="an arm, or arms with weights")
-    treatment: str | Mapping[str, Number] = Field(description="an arm, or arms with weights")
-    rate: Literal["tuned", "every", "smallest_progressing"] = Field(
-        "tuned",
-        description="which learning rates are compared: each arm's best, all, or the smallest at which every tuning "
-        "run reaches the target; the last two take tuning.evaluate all where there is tuning",
+    baseline: str | None = Field(None, description="an arm")
+    treatment: str = Field(description="an arm")
+    whole: str | None = Field(None, description="the arm that lacks nothing, for recovered")
+    each: tuple[str, ...] = Field(
+        (), description="grid axes each value of which is a row; of the tuned axis, each at which both arms train"
     )
-    per_seed: Literal["value", "median", "largest_stable_rate", "share_reaching", "rank_correlation", "slope"] = Field(
-        "value", description="how the values of one seed over the grid become one number"
+    tuned_for: Literal["accuracy", "measure"] = Field(
+        "accuracy", description="by what an arm's best value of the tuned axis is picked, on tuning seeds"
     )
-    axis: str | None = Field(None, description="grid axis of rank_correlation, slope, largest_stable_rate")
-    tolerance: Share = Field(
-        0.05,
-        description="how far under the arm's best accuracy still counts: in accuracy for largest_stable_rate, "
-        "as a share of the best for share_reaching",
+    per_seed: Literal["value", "worst", "share_training", "growth", "slope"] = Field(
+        "value",
+        description="how the values of one seed along axis become one: the smallest; the share past half way from "
+        "chance to the best; the factor per unit of the axis; the slope of the logarithm per doubling (Theil–Sen)",
     )
-    target: Number | None = Field(
-        None, description="accuracy to reach, from 0 to 1, or training loss of a gap, instead of the claim's"
+    axis: str | None = Field(None, description="the grid axis that per_seed runs along")
+    expect: Literal["more", "same"] = Field(
+        "more", description="more: an effect beyond the band supports the claim; same: one inside it"
     )
-    margin: Margin = Field(description="the bound that decides", examples=[{"at_least": 2}])
-    decides: bool = Field(True, description="false: shown beside the verdict, without a part in it")
-    says_bn_helps: bool = Field(True, description="false for a premise of the claim, as for the claim as a whole")
+    band: Positive | None = Field(
+        None,
+        description="the band of no material difference: a ratio's factor either way, else the distance from 0; "
+        "null: 1.25 for ratios, 0.5 for points",
+    )
+    source_value: Number | None = Field(None, description="the source's own number for this effect, if it has one")
+    bound: Bound | None = Field(None, description="of an exact claim: what every seed keeps")
+    cost: Cost | None = Field(None, description="divide the ratio by what a step costs")
+    says_bn_helps: bool = Field(True, description="false for limits and costs, as for the claim as a whole")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> PartConfig:
         if self.measure in ("value_at_step", "gradient_ratio") and self.step is None:
             raise ValueError(f"{self.measure} needs a step")
-        if self.measure in ("value_at_step", "worst_value", "mean_value") and not self.metric:
+        if self.measure in NEEDS_METRIC and not self.metric:
             raise ValueError(f"{self.measure} needs a metric, such as loss/validation")
-        if self.per_seed in ("rank_correlation", "slope") and self.axis is None:
-            raise ValueError(f"per_seed: {self.per_seed} needs an axis")
-        if (self.measure == "first_values") != (self.effect == "largest_difference"):
-            raise ValueError("first_values and effect: largest_difference need each other")
+        if (self.measure in AT_A_LEVEL) != (self.level is not None):
+            raise ValueError("steps_to_level and level need each other")
+        if (self.per_seed != "value") != (self.axis is not None):
+            raise ValueError("per_seed and axis need each other")
+        if (self.effect == "recovered") != (self.whole is not None):
+            raise ValueError("effect: recovered and whole need each other")
+        if self.effect != "level" and self.baseline is None:
+            raise ValueError(f"effect: {self.effect} needs a baseline arm")
+        if self.effect == "level" and not self.bound and self.role != "beside":
+            raise ValueError("effect: level has nothing to be compared with; give a bound, or role: beside")
+        if self.effect in ("difference", "recovered") and self.unit != "points" and self.band is None:
+            raise ValueError("give a band: which differences are not material?")
+        if self.effect == "ratio" and self.band is not None and self.band <= 1:
+            raise ValueError(f"band: must be above 1 for a ratio, got {self.band:g}")
         return self
+
+    @property
+    def delta(self) -> float:
+        """The band of no material difference (protocol 2, rule 7): a factor for a ratio, else a distance from 0."""
+        if self.band is not None:
+            return self.band
+        return 1.25 if self.effect == "ratio" else 0.5
 
 
 class ClaimConfig(Strict):
@@ -110,17 +168,14 @@ class ClaimConfig(Strict):
     source: str = Field(description="who says so, and where")
     kind: Literal["statistical", "exact", "over_all_claims"] = Field(
         "statistical",
-        description="statistical: the interval over seeds is set against the margin; exact: every seed keeps the "
-        "bound; over_all_claims: decided from the verdicts of all other claims, without runs of its own",
+        description="statistical: the seeds' effects are set against the band; exact: every seed keeps the bound; "
+        "over_all_claims: decided from the rows of all other claims, without runs of its own",
     )
-    literature: str = Field("", description="what others found, if anybody measured it")
+    source_says: str = Field("", description="what the source or others found, if anybody measured it")
     scale: str = Field("", description="what differs from the source, for the report")
-    target: Number | None = Field(None, description="accuracy to reach, from 0 to 1, frozen from tuning seeds")
-    training_loss: Number | None = Field(
-        None, description="training loss at which gaps are matched, frozen from tuning seeds"
-    )
-    parts: tuple[PartConfig, ...] = Field((), description="the comparisons; all that decide have to hold")
-    separate_verdicts: bool = Field(False, description="each part has a verdict of its own")
+    chance: Number = Field(0.1, description="accuracy of guessing, from 0 to 1")
+    parts: tuple[PartConfig, ...] = Field((), description="the comparisons")
     says_bn_helps: bool = Field(
-        True, description="false for limits, costs and identities: when refuted, they do not show that it fails to help"
+        True,
+        description="false for limits, costs and identities: where these fail, they do not show that BN is no help",
     )

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.configuration.claim import TIMED_MEASURES, MeasureName, PartConfig
+from experiments.configuration.claim import MATCHABLE, NO_METRIC, TIMED_MEASURES, PartConfig
 from experiments.configuration.experiment import (
     LEARNING_RATE,
     MOST_RUNS,
@@ -26,7 +26,6 @@ _NO_FOLDER = re.compile(r'[/\\=<>:"|?*\x00-\x1f]|^[. ]|[. ]$|^$')
 _REFUSED = '/ \\ = < > : " | ? *'
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
 _FILES = re.compile(r".*\.(parquet|svg|json)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
-_NO_METRIC: tuple[MeasureName, ...] = ("seconds_per_step", "drift", "gradient_ratio", "gap_at_training_loss")
 SUMMARY = "summary"  # beside the arms' folders, see `reporting.tensorboard_summary`
 
 
@@ -119,37 +118,45 @@ def _tuning(config: ExperimentConfig, tuning: TuningConfig) -> Iterator[Fault]:
 
 
 def _claim(config: ExperimentConfig) -> Iterator[Fault]:
-    for i, part in enumerate(config.claim.parts if config.claim else ()):
+    """What a claim asks of runs that are not there: of the file's own, as other files' are read later."""
+    parts = config.claim.parts if config.claim else ()
+    if not config.arms and not (config.claim and config.claim.kind == "over_all_claims"):
+        if not parts or any(part.runs is None for part in parts):
+            yield ("arms",), "give at least one arm, or a claim all of whose parts read runs of other files"
+    for i, part in enumerate(parts):
         key: Key = ("claim", "parts", i)
-        for role in ("baseline", "treatment"):
-            arms = getattr(part, role)
-            for arm in [arms] if isinstance(arms, str) else arms or ():
-                yield from _among((*key, role), arm, config.arms, "an arm")
-        if part.axis:
-            yield from _axis((*key, "axis"), part.axis, config.grid)
-        if part.rate != "tuned" and config.tuning and config.tuning.evaluate == "best":
-            yield (*key, "rate"), f"{part.rate} compares at other rates than the tuned; set tuning.evaluate: all"
-        if part.effect != "level" and part.baseline is None:
-            yield key, f"a {part.effect} needs a baseline arm"
-        if part.measure in TIMED_MEASURES:
-            if not all(changes.get("timed", config.run.timed) for changes in config.arms.values()):
-                yield key, f"{part.measure} compares runs that were trained alone; set run.timed: true"
-            if part.rate == "smallest_progressing":
-                yield (
-                    (*key, "rate"),
-                    "smallest_progressing is found on tuning runs, which are not timed; measure steps",
-                )
+        if part.runs is None and config.arms:
+            yield from ((tuple([*key, *at]), text) for at, text in faults_of_part(part, config))
         yield from ((key, text) for text in _without_effect(part))
 
 
+def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault]:
+    """Yield what a part asks of an experiment's runs that it does not have; keys from the part on."""
+    for role in ("baseline", "treatment", "whole"):
+        if (arm := getattr(part, role)) is not None:
+            yield from _among((role,), arm, config.arms, "an arm")
+    for axis in (*part.each, *([part.axis] if part.axis else [])):
+        yield from _axis(("axis" if axis == part.axis else "each",), axis, config.grid)
+    tuned = config.tuning.over if config.tuning else None
+    at_all_rates = part.tuned_for == "measure" or tuned in part.each or part.measure == "largest_rate"
+    if at_all_rates and config.tuning and config.tuning.evaluate == "best":
+        yield ("measure",), "compares at other rates than the most accurate; set tuning.evaluate: all"
+    on_tuning_seeds = isinstance(part.level, str) or part.matched or part.per_seed == "share_training"
+    if (on_tuning_seeds or at_all_rates or part.measure == "gap_at_training_loss") and not config.tuning:
+        yield ("measure",), "is taken at levels or rates that are found on tuning seeds; add tuning"
+    if part.measure == "largest_rate" and not config.edges:
+        yield ("measure",), "largest_rate needs the section edges"
+    if part.measure in TIMED_MEASURES:
+        if not all(changes.get("timed", config.run.timed) for changes in config.arms.values()):
+            yield ("measure",), f"{part.measure} compares runs that were trained alone; set run.timed: true"
+
+
 def _without_effect(part: PartConfig) -> Iterator[str]:
-    """What a part sets and its measure, `per_seed` or effect makes nothing of."""
+    """What a part sets and its measure or effect makes nothing of."""
     for name, decided_by, is_used in (
-        ("metric", "measure", part.measure not in _NO_METRIC),
-        ("step", "measure", part.measure in ("value_at_step", "gradient_ratio")),
-        ("target", "measure", part.measure in ("steps_to_target", "seconds_to_target", "gap_at_training_loss")),
-        ("axis", "per_seed", part.per_seed not in ("value", "median")),
-        ("tolerance", "per_seed", part.per_seed in ("largest_stable_rate", "share_reaching")),
+        ("metric", "measure", part.measure not in NO_METRIC or part.measure == "largest_rate"),
+        ("step", "measure", part.measure in ("value_at_step", "gradient_ratio", "late_value")),
+        ("matched", "measure", part.measure in MATCHABLE),
         ("over", "effect", part.effect in ("ratio", "difference")),
     ):
         if not is_used and getattr(part, name) != PartConfig.model_fields[name].default:

@@ -60,8 +60,9 @@ class ExperimentConfig(Strict):
         RunConfig(), description="the base run, which arms and grid change", examples=[{"steps": 500}]
     )
     arms: Mapping[str, Mapping[str, Any]] = Field(
-        min_length=1,
-        description="the variants under comparison: names, each with the fields of run that it changes, dotted",
+        {},
+        description="the variants under comparison: names, each with the fields of run that it changes, dotted; none only "
+        "where a claim reads the runs of other files",
         examples=[{"no_bn": {}, "custom_bn": {"model.norm.kind": "custom"}}],
     )
     grid: Mapping[str, tuple[Any, ...]] = Field(
@@ -82,9 +83,11 @@ class ExperimentConfig(Strict):
     )
 
     @property
-    def is_over_all_claims(self) -> bool:
-        """Whether its claim is decided from the verdicts of all others, without any run of its own."""
-        return self.claim is not None and self.claim.kind == "over_all_claims"
+    def files_read(self) -> tuple[str, ...]:
+        """The other experiments' files whose runs its claim reads."""
+        parts = self.claim.parts if self.claim else ()
+        names = [name for part in parts for name in (part.runs, part.cost.runs if part.cost else None)]
+        return tuple(dict.fromkeys(name for name in names if name))
 
 
 class Run(BaseModel):

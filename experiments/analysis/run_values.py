@@ -1,0 +1,89 @@
+"""What does one run come to by a part's measure, at the level or the training loss sought? From its row of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.analysis.hitting_times import falling_time, hitting_time, late
+from experiments.analysis.measures import ACCURACY, TRAIN_LOSS, columns_of, worst_outcome
+from experiments.configuration.claim import PartConfig
+
+Column = Callable[[str], Any]  # a column's name → what stands there in the run's row
+
+
+@dataclass(frozen=True)
+class Sought:
+    """level: accuracy to reach. loss: training loss at which, or down to which, the measure is taken."""
+
+    level: float | None = None
+    loss: float | None = None
+
+
+def value_of(part: PartConfig, column: Column, sought: Sought) -> tuple[float, float]:
+    """Return the ends between which a run's value lies: equal, unless a level was never reached in the steps given.
+
+    (nan, nan) where there is none.
+    """
+    value = _value(part, column, sought)
+    if part.measure == "steps_to_level" and np.isinf(value):
+        return float(column("steps")), np.inf
+    return value, value
+
+
+def _value(part: PartConfig, column: Column, sought: Sought) -> float:
+    names = columns_of(part)
+    diverged, every = column("status") == "diverged", int(column("evaluate_every"))
+    metric = part.metric or ACCURACY
+    match part.measure:
+        case "steps_to_level":
+            assert sought.level is not None
+            return np.inf if diverged else hitting_time(_curve(column, names[0]), every, sought.level)
+        case "gap_at_training_loss":
+            assert sought.loss is not None
+            return _relative_gap(_curve(column, names[0]), _curve(column, names[1]), sought.loss)
+        case "late_value" | "mean_value" | "value_at_step" | "drift":
+            if diverged:
+                return np.inf if part.measure == "drift" else worst_outcome(metric)
+            curve = _curve(column, names[0])
+            last = len(curve) - 1
+            if part.step is not None:
+                last = part.step // every
+            if sought.loss is not None:
+                last = _index(falling_time(_curve(column, TRAIN_LOSS), every, sought.loss), every, last)
+            return _of_curve(part, curve[: last + 1], last)
+        case _:
+            value = column(names[0])
+            return np.nan if value is None else float(value)
+
+
+def _curve(column: Column, name: str) -> np.ndarray:
+    found = column(name)
+    return np.asarray([] if found is None else found, float)
+
+
+def _index(steps: float, every: int, last: int) -> int:
+    return last if np.isinf(steps) else min(last, max(1, int(np.ceil(steps / every))))
+
+
+def _of_curve(part: PartConfig, curve: np.ndarray, last: int) -> float:
+    if len(curve) <= last or not len(curve):
+        return np.nan
+    match part.measure:
+        case "late_value":
+            return float(curve[-1]) if part.matched else late(curve)
+        case "mean_value":
+            return float(np.nanmean(curve))
+        case _:
+            return float(curve[-1])
+
+
+def _relative_gap(training: np.ndarray, test: np.ndarray, level: float) -> float:
+    """Test loss over training loss where training loss first falls to `level`, by a straight line between evaluations."""
+    at = falling_time(training, 1, level)
+    if np.isinf(at) or not len(test):
+        return np.nan
+    return float(np.interp(at, np.arange(len(test)), test) / level)
