@@ -39,6 +39,7 @@ class Row:
     statistics that decide, 99.7 %; usual: those printed beside, 95.9 %, of 20 seeds. Of an exact claim the smallest
     and the largest seed.
     resolved_by: how many seeds would decide an unresolved row, did the shares stay; None where that cannot be said.
+    band: the effects that make no material difference.
     """
 
     comparison: Comparison
@@ -49,6 +50,7 @@ class Row:
     usual: tuple[float, float] = (np.nan, np.nan)
     resolved_by: int | None = None
     remark: str = ""
+    band: Band = Band(np.nan, np.nan, np.nan)
 
     @property
     def part(self) -> PartConfig:
@@ -59,11 +61,6 @@ class Row:
     def moderators(self) -> Mapping[str, Any]:
         """What is held here and differs between rows."""
         return self.comparison.moderators
-
-    @property
-    def band(self) -> Band:
-        """The effects that make no material difference."""
-        return band_of(self.part.delta, self.part.effect == "ratio")
 
     @property
     def decides(self) -> bool:
@@ -125,8 +122,8 @@ def _row(found: Comparison, claim: ClaimConfig, source: Results) -> Row:
     if part.bound is not None:
         return _identity(found, estimate)
     decided, usual = order_interval(low, high), order_interval(low, high, USUAL)
-    band = band_of(part.delta, is_ratio)
-    row = Row(found, "not tested", "", estimate, decided, usual)
+    band = band_of(claim.band_of(part), is_ratio)
+    row = Row(found, "not tested", "", estimate, decided, usual, band=band)
     if part.effect == "level":
         return replace(row, reason="shown beside")
     if seeds < FEWEST_SEEDS:

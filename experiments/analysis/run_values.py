@@ -30,7 +30,7 @@ def value_of(part: PartConfig, column: Column, sought: Sought) -> tuple[float, f
     """
     value = _value(part, column, sought)
     if part.measure == "steps_to_level" and np.isinf(value):
-        return float(column("steps")), np.inf
+        return part.budget * float(column("steps")), np.inf
     return value, value
 
 
@@ -41,7 +41,8 @@ def _value(part: PartConfig, column: Column, sought: Sought) -> float:
     match part.measure:
         case "steps_to_level":
             assert sought.level is not None
-            return np.inf if diverged else hitting_time(_curve(column, names[0]), every, sought.level)
+            curve = _curve(column, names[0])[: _within(part, column) + 1]
+            return np.inf if diverged else hitting_time(curve, every, sought.level)
         case "gap_at_training_loss":
             assert sought.loss is not None
             return _relative_gap(_curve(column, names[0]), _curve(column, names[1]), sought.loss)
@@ -52,6 +53,8 @@ def _value(part: PartConfig, column: Column, sought: Sought) -> float:
             last = len(curve) - 1
             if part.step is not None:
                 last = part.step // every
+            elif part.budget < 1:
+                last = min(last, _within(part, column))
             if sought.loss is not None:
                 last = _index(falling_time(_curve(column, TRAIN_LOSS), every, sought.loss), every, last)
             return _of_curve(part, curve[: last + 1], last)
@@ -60,8 +63,15 @@ def _value(part: PartConfig, column: Column, sought: Sought) -> float:
             return np.nan if value is None else float(value)
 
 
+def _within(part: PartConfig, column: Column) -> int:
+    """The last evaluation within the budget."""
+    return int(part.budget * column("steps")) // int(column("evaluate_every"))
+
+
 def _curve(column: Column, name: str) -> np.ndarray:
     found = column(name)
+    if (found is None or not len(found)) and "/moving_" in name:  # of a network that has no such statistics
+        found = column(name.partition("/moving_")[0])
     return np.asarray([] if found is None else found, float)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -32,6 +32,7 @@ NO_METRIC: tuple[MeasureName, ...] = (
     "seconds_per_step",
 )
 NEEDS_METRIC: tuple[MeasureName, ...] = ("value_at_step", "mean_value", "worst_value")
+RATIO = 1.25  # either way is no material difference
 MATCHABLE: tuple[MeasureName, ...] = ("late_value", "mean_value", "drift")
 
 
@@ -82,8 +83,9 @@ class PartConfig(Strict):
     metric: str | None = Field(
         None, description="the curve measured, such as accuracy/validation; null: the measure's own, where it has one"
     )
-    step: Natural | None = Field(
-        None, description="where value_at_step and gradient_ratio look, and late_value at the latest; null: at the end"
+    step: Natural | None = Field(None, description="where value_at_step and gradient_ratio look")
+    budget: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="the share of a run's steps that late_value and steps_to_level look at, from the first on"
     )
     level: Literal["common", "ladder", "half_way"] | Number | None = Field(
         None,
@@ -124,7 +126,7 @@ class PartConfig(Strict):
     band: Positive | None = Field(
         None,
         description="the band of no material difference: a ratio's factor either way, else the distance from 0; "
-        "null: 1.25 for ratios, 0.5 for points",
+        "null: 1.25 for ratios, the claim's points for points",
     )
     source_value: Number | None = Field(None, description="the source's own number for this effect, if it has one")
     bound: Bound | None = Field(None, description="of an exact claim: what every seed keeps")
@@ -153,13 +155,6 @@ class PartConfig(Strict):
             raise ValueError(f"band: must be above 1 for a ratio, got {self.band:g}")
         return self
 
-    @property
-    def delta(self) -> float:
-        """The band of no material difference (protocol 2, rule 7): a factor for a ratio, else a distance from 0."""
-        if self.band is not None:
-            return self.band
-        return 1.25 if self.effect == "ratio" else 0.5
-
 
 class ClaimConfig(Strict):
     """A statement, its source and what decides it."""
@@ -174,6 +169,7 @@ class ClaimConfig(Strict):
     source_says: str = Field("", description="what the source or others found, if anybody measured it")
     scale: str = Field("", description="what differs from the source, for the report")
     chance: Number = Field(0.1, description="accuracy of guessing, from 0 to 1")
+    points: Positive = Field(0.5, description="differences of accuracy, in points, that are not material: 1 on digits")
     parts: tuple[PartConfig, ...] = Field((), description="the comparisons")
     says_bn_helps: bool = Field(
         True,

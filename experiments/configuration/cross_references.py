@@ -155,7 +155,8 @@ def _without_effect(part: PartConfig) -> Iterator[str]:
     """What a part sets and its measure or effect makes nothing of."""
     for name, decided_by, is_used in (
         ("metric", "measure", part.measure not in NO_METRIC or part.measure == "largest_rate"),
-        ("step", "measure", part.measure in ("value_at_step", "gradient_ratio", "late_value")),
+        ("step", "measure", part.measure in ("value_at_step", "gradient_ratio")),
+        ("budget", "measure", part.measure in ("late_value", "steps_to_level")),
         ("matched", "measure", part.measure in MATCHABLE),
         ("over", "effect", part.effect in ("ratio", "difference")),
     ):

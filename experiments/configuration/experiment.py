@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from models.config import Strict
 Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
 MOST_RUNS = 100_000  # of an experiment
+_SPAN = re.compile(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*")
 WHY_NO_MORE = "each run is a folder of files and a row of the results; cut the experiment into several files"
 
 
@@ -24,7 +26,7 @@ class TuningConfig(Strict):
 
     over: str = Field(LEARNING_RATE, description="the grid axis whose best value is picked, by validation accuracy")
     per: tuple[str, ...] = Field((), description="grid axes along which the choice is made anew")
-    seeds: tuple[Seed, ...] = Field((100, 101, 102), description="tuning seeds; none may be an evaluation seed")
+    seeds: tuple[Seed, ...] = Field((100, 101, 102, 103, 104), description="tuning seeds; none may be an evaluation seed")
     evaluate: Literal["best", "all"] = Field(
         "best", description="whether the evaluation seeds train with the best value alone, or with all"
     )
@@ -35,12 +37,17 @@ def _seeds(value: Any) -> Any:
         if value > MOST_RUNS:
             raise ValueError(f"must be at most {MOST_RUNS:,}, got {shown(value)}: {WHY_NO_MORE}")
         return tuple(range(value))
+    if isinstance(value, str) and (span := _SPAN.fullmatch(value)):
+        first, last = int(span[1]), int(span[2])
+        if not 0 <= last - first < MOST_RUNS:
+            raise ValueError(f"expected first-last, such as 20-39, at most {MOST_RUNS:,} seeds, got {shown(value)}")
+        return tuple(range(first, last + 1))
     if not isinstance(value, (list, tuple)):
         hint = ""
         with contextlib.suppress(ValueError, OverflowError):
             hint = f"; write {int(float(value)):d}, without quotes" if isinstance(value, str) else ""
         raise ValueError(
-            f"expected how many seeds, such as 20, or a list of them, such as [0, 1, 2], got {shown(value)}{hint}"
+            f"expected how many seeds, such as 20, the first and the last, such as 20-39, or a list, such as [0, 1, 2], got {shown(value)}{hint}"
         )
     return value
 
@@ -48,7 +55,7 @@ def _seeds(value: Any) -> Any:
 Seeds = Annotated[
     tuple[Seed, ...],
     BeforeValidator(_seeds),
-    Field(min_length=1, json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "array"}]}),
+    Field(min_length=1, json_schema_extra={"anyOf": [{"type": "integer"}, {"type": "string"}, {"type": "array"}]}),
 ]
 
 
@@ -74,7 +81,7 @@ class ExperimentConfig(Strict):
         None, description="pick each arm's best value of a grid axis first; {} for the preset", examples=[{}]
     )
     seeds: Seeds = Field(
-        (0,), description="evaluation seeds: how many, from 0 on, or a list; a verdict takes 10 at least"
+        (0,), description="evaluation seeds: how many, from 0 on, the first and the last, or a list; a verdict takes 10 at least"
     )
     claim: ClaimConfig | None = Field(
         None,
