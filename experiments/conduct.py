@@ -117,7 +117,7 @@ class Study:
             if storage.exists(self.folder, run)
             and (storage.is_done(self.folder, run) or storage.failure(self.folder, run))
         )
-        return results_table(entries, self.experiment.config.claim)
+        return results_table(entries, self.experiment.measured)
 
     def curves(self, runs: Iterable[Run], metric: str) -> dict[str, list[Curve]]:
         """Return arm → the curves of one metric of those runs that are done and have been trained.

@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.analysis.claims import ClaimResult, family_size, judge, judge_table
-from experiments.analysis.statistics import false_support_share, interval_coverage
+from experiments.analysis.claims import ClaimResult, judge, judge_over_all
+from experiments.analysis.comparison import Results
+from experiments.analysis.statistics import AACheck, aa_check
 from experiments.analysis.summary import runs_at_best_rate
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.conduct import Study
@@ -34,71 +35,60 @@ from experiments.sweeping.workforce import spread
 
 ABOUT = ("packages", *SURROUNDINGS)
 HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview
-AA_CLAIM, AA_ARM, AA_MEASURE, AA_SEED = "accuracy_improves", "mlp_custom_bn", "final_test_accuracy", 0
+AA_RUNS, AA_ARM, AA_MEASURE = "relu", "custom_bn", "final_test_accuracy"
 
 
-@dataclass(frozen=True)
-class Results:
-    """One claim's experiment, resolved, and its table of runs."""
+def judge_all(results: Mapping[str, Results], claims: Mapping[str, Experiment]) -> list[ClaimResult]:
+    """Judge the claims of which some runs are at hand; claims over all claims by the others, and last.
 
-    config: ExperimentConfig
-    table: pd.DataFrame
-
-
-def judge_all(results: Mapping[str, Results], tier: Iterable[ExperimentConfig]) -> list[ClaimResult]:
-    """Judge the claims at hand; claims over all claims come last.
-
-    tier: the experiments of all claims of the tier. p-values are adjusted over all of them, whether at hand or not, so
-    that a claim has the same verdict alone and among the others.
+    results: of experiments, by name. claims: claim → its file.
     """
-    ordered = sorted(results.items(), key=lambda item: item[1].config.is_over_all_claims)
-    judged = [judge(name, result.config, result.table) for name, result in ordered]
-    return judge_table(judged, family_size(config.claim for config in tier if config.claim))
+    judged = []
+    for name, file in claims.items():
+        claim = file.config.claim
+        if claim and (claim.kind == "over_all_claims" or any(found in results for found in (name, *file.config.reads))):
+            judged.append(judge(name, claim, results))
+    return sorted(judge_over_all(judged), key=lambda result: result.config.kind == "over_all_claims")
 
 
 def compare_with_published(
-    documents: Path,
-    tier: str,
-    folder: Path,
-    studies: Sequence[Study],
-    judged: Sequence[ClaimResult],
+    documents: Path, tier: str, folder: Path, claims: Claims, judged: Sequence[ClaimResult]
 ) -> list[str]:
     """Return in sentences whether verdicts are those of the published tables, judged again by the code as it is.
 
     documents: as `publish` writes it; nothing is compared where it holds no tables. folder: the tier's results, judged.
-    studies: of all claims of the tier.
     """
     kept = documents / tier
-    there = [Study(study.experiment, kept / study.experiment.name) for study in studies]
+    there = studies_of(claims, kept)
     try:
         results = read_tables(there)
     except storage.StorageError:
         return []
-    comparable = {
-        name: found for name, found in results.items() if found.config.is_over_all_claims or not found.table.empty
-    }
-    published = judge_all(comparable, [study.experiment.config for study in studies])
+    published = judge_all({name: of for name, of in results.items() if not of.table.empty}, claims.claims)
 
     def provenance() -> tuple[dict[str, Any], dict[str, Any]]:
-        return provenance_of(folder, studies), _published_provenance(kept)
+        return provenance_of(folder, studies_of(claims, folder)), _published_provenance(kept)
 
     return agreement(judged, {result.id: result for result in published}, provenance)
 
 
-def aa_check(results: Mapping[str, Results]) -> AACheck | None:
-    """Put one arm's seeds against themselves, 1,000 times, and draws with a known effect through the same machinery.
+def studies_of(claims: Claims, folder: Path) -> list[Study]:
+    """Return what is trained for the claims, with its folder in the tier's."""
+    return [
+        Study(experiment, folder / name, Origin(claims.files[name]))
+        for name, experiment in claims.experiments.items()
+    ]
 
-    Protocol 1, rule 8. None where the arm's claim was not run.
-    """
-    if AA_CLAIM not in results:
+
+def check_on_itself(results: Mapping[str, Results]) -> AACheck | None:
+    """Put one arm's seeds against themselves (rule 9): its accuracies at its best rate; None where it was not run."""
+    if AA_RUNS not in results:
         return None
-    config, table = results[AA_CLAIM].config, results[AA_CLAIM].table
+    config, table = results[AA_RUNS].config, results[AA_RUNS].table
     rate = best_values(tuned_rates(table, config)).get((AA_ARM, ()))
     chosen = (table["arm"] == AA_ARM) & (table[LEARNING_RATE] == rate) & table["seed"].isin(config.seeds)
-    values = table.loc[chosen, AA_MEASURE].to_numpy(float)
-    if not len(values):
-        return None
-    return AACheck(false_support_share(values, "difference", AA_SEED), 1000, interval_coverage(AA_SEED), 1000)
+    values = 1 - table.loc[chosen, AA_MEASURE].to_numpy(float)  # errors, of which ratios say something
+    return aa_check(values, RATIO) if len(values) and (values > 0).all() else None
 
 
 def evidence(study: Study, results: Results) -> Evidence:
@@ -108,10 +98,9 @@ def evidence(study: Study, results: Results) -> Evidence:
 
 
 def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
-    """Read the results tables of the claims that have one; raises StorageError where none has.
+    """Read the results tables of the experiments that have one; raises StorageError where none has.
 
-    Rows of runs with other settings than the experiment's are left out: such a run is missing. A claim over all claims
-    has no runs, so its table is empty.
+    Rows of runs with other settings than the experiment's are left out: such a run is missing.
     """
     results, found = {}, False
     for study in studies:
@@ -119,8 +108,6 @@ def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
         if path.exists():
             found = True
             results[study.experiment.name] = Results(config, _current(_read_parquet(path), study.experiment))
-        elif config.is_over_all_claims:
-            results[study.experiment.name] = Results(config, pd.DataFrame())
     if not found:
         raise storage.StorageError(f"{studies[0].folder.parent}: holds no results; run scripts/reproduce.py first")
     return results

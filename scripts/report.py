@@ -30,23 +30,21 @@ def report(
 ) -> None:
     """Print the verdicts of a tier's finished claims and write its report.html."""
     from experiments import reproduction
-    from experiments.conduct import Study
     from experiments.records.storage import StorageError
     from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value
     try:
-        experiments = load_claims([], tier)
-        studies = [Study(experiment, folder / name) for name, experiment in experiments.items()]
-        finished = reproduction.read_tables(studies)
-        judged = reproduction.judge_all(finished, [experiment.config for experiment in experiments.values()])
+        claims = load_claims(tier)
+        finished = reproduction.read_tables(reproduction.studies_of(claims, folder))
+        judged = reproduction.judge_all(finished, claims.claims)
         console = terminal.open_console()
         print_verdicts(console, judged)
         compared = reproduction.compare_with_published(
-            PROJECT / "docs" / "results", tier.value, folder, studies, judged
+            PROJECT / "docs" / "results", tier.value, folder, claims, judged
         )
-        written = reproduction.write_report(folder, tier.value, studies, finished, judged, workers)
+        written = reproduction.write_report(folder, tier.value, claims, finished, judged, workers)
         print_agreement(console, compared)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red")

@@ -12,8 +12,7 @@ import typer
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
-from experiments.configuration.experiment import Experiment
-from experiments.configuration.tiers import README_TIER, Tier, load_claims
+from experiments.configuration.tiers import Claims, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 from experiments.reporting.commands import PROJECT
@@ -37,12 +36,12 @@ def reproduce(
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
     tune: Annotated[
-        bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates and targets")
+        bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
-    publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's table")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's figures")] = False,
 ) -> None:
-    """Test CLAIM… and print a verdict for each: supported, refuted or inconclusive. Interrupted, it goes on."""
+    """Test CLAIM… and print for each what happens here to the effect that is claimed. Interrupted, it goes on."""
     from experiments.records.storage import StorageError
     from experiments.sweeping.sweep import SweepError, SweepOptions
 
@@ -52,15 +51,15 @@ def reproduce(
         )
         raise typer.Exit(2)
     try:
-        asked = list(load_claims(claims or [], tier))
-        experiments = load_claims([], tier)
+        of_tier = load_claims(tier)
+        asked = of_tier.of(claims) if claims else of_tier
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red")
         raise typer.Exit(2) from None
     options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
     console = terminal.open_console()
     try:
-        if not _reproduce(console, experiments, asked, tier, out / tier.value, options, tune, replace, publish):
+        if not _reproduce(console, of_tier, asked, tier, out / tier.value, options, tune, replace, publish):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -75,8 +74,8 @@ def reproduce(
 
 def _reproduce(
     console: Console,
-    experiments: dict[str, Experiment],
-    asked: list[str],
+    of_tier: Claims,
+    asked: Claims,
     tier: Tier,
     folder: Path,
     options: Any,
@@ -84,18 +83,12 @@ def _reproduce(
     replace: bool,
     publish: bool,
 ) -> bool:
-    from experiments.conduct import Study, conduct, none_finished
-    from experiments.records.ownership import Origin
+    from experiments import reproduction
+    from experiments.conduct import conduct, none_finished
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     started = time.monotonic()
-    of_tier = [
-        Study(experiment, folder / name, Origin(tier.folder / f"{name}.yaml"))
-        for name, experiment in experiments.items()
-    ]
-    studies = [
-        study for study in of_tier if study.experiment.name in asked and not study.experiment.config.is_over_all_claims
-    ]
+    studies = reproduction.studies_of(asked, folder)
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune, replace=replace)
     if progress.failed:
@@ -104,15 +97,14 @@ def _reproduce(
         console.print("No run finished, so there is nothing to judge.")
         return False
     if tune:
-        _print_tuning(console, experiments, tables)
+        _print_tuning(console, asked, tables)
         return not progress.failed
 
-    from experiments import reproduction
     from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
 
-    results = reproduction.read_tables(of_tier)  # of earlier commands, too
-    judged = reproduction.judge_all(results, [experiment.config for experiment in experiments.values()])
-    shown = [result for result in judged if result.id in asked]
+    results = reproduction.read_tables(reproduction.studies_of(of_tier, folder))  # of earlier commands, too
+    judged = reproduction.judge_all(results, of_tier.claims)
+    shown = [result for result in judged if result.id in asked.claims]
     print_verdicts(console, shown)
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
     print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
@@ -120,24 +112,21 @@ def _reproduce(
     if publish and progress.failed:
         errors.print("error: nothing is published while runs fail", style="red")
     elif publish:
-        reproduction.publish(PUBLISHED, tier.value, studies, results, judged)
-        if tier is README_TIER:
-            reproduction.renew_readme(PROJECT / "README.md", tier.value, judged)
+        reproduction.publish(PUBLISHED, tier.value, of_tier, results, judged)
+        reproduction.renew_pages(PUBLISHED, PROJECT / "README.md")
     return not progress.failed
 
 
-def _print_tuning(console: Console, experiments: dict[str, Experiment], tables: Any) -> None:
-    from experiments.analysis.tuning import axis_words, target_from_tuning, tuned_rates
+def _print_tuning(console: Console, claims: Claims, tables: Any) -> None:
+    from experiments.analysis.tuning import axis_words, tuned_rates
 
     for name, table in tables.items():
-        config = experiments[name].config
+        config = claims.experiments[name].config
         for (arm, per), tuned in tuned_rates(table, config).items():
             edge = ", at the edge of the grid" if tuned.at_edge else ""
             where = f" at {', '.join(map(str, per))}" if per else ""
-            target = target_from_tuning(table, config, arm)
             best = f"best {axis_words(config.tuning.over)} {tuned.value}{edge}" if config.tuning else ""
-            text = f"{name}: {arm}{where}: {best}; best accuracy less a point {target:.4f}"
-            terminal.print_paragraph(console, text)
+            terminal.print_paragraph(console, f"{name}: {arm}{where}: {best}")
 
 
 if __name__ == "__main__":

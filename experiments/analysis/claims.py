@@ -26,7 +26,6 @@ from experiments.analysis.statistics import (
 )
 from experiments.configuration.claim import ClaimConfig, PartConfig
 
-OWN = ""  # the runs of the claim's own file, among its sources
 DECIDED: tuple[Verdict, ...] = ("supported", "no material difference", "reversed")
 MOST_OPEN = 1 / 3  # of a claim's rows that may be unresolved, the others agreeing
 
@@ -85,12 +84,12 @@ class ClaimResult:
 
 
 def judge(claim_id: str, claim: ClaimConfig, sources: Mapping[str, Results]) -> ClaimResult:
-    """Judge one claim. sources: the experiments that its parts name, by these names; its own runs under `OWN`."""
+    """Judge one claim. sources: results of experiments by name, its own under the claim's."""
     rows = []
     for part in claim.parts:
-        source = sources.get(part.runs or OWN)
+        source = sources.get(part.runs or claim_id)
         if source is None:
-            rows.append(Row(Comparison(part, part.where), "not tested", f"{part.runs or 'its runs'}: no results"))
+            rows.append(Row(Comparison(part, part.where), "not tested", f"{part.runs or claim_id} has no results"))
             continue
         cost = sources.get(part.cost.runs) if part.cost else None
         rows += [_row(found, claim, source) for found in compare(part, source, cost, claim.chance)]

@@ -56,7 +56,7 @@ class Bound(Strict):
 class Cost(Strict):
     """By what a saving in steps is divided: how many times as long a step of the treatment takes."""
 
-    runs: str = Field(description="file of the experiment with timed runs, beside this one")
+    runs: str = Field(description="the experiment with timed runs, as in runs of a part")
     baseline: str = Field(description="timed arm of the same network as the baseline")
     treatment: str = Field(description="timed arm of the same network as the treatment")
 
@@ -69,7 +69,9 @@ class PartConfig(Strict):
 
     name: str = Field("", description="what tables call the comparison; empty: the measure")
     runs: str | None = Field(
-        None, description="file of the experiment whose runs are compared, such as runs/relu.yaml; null: this one's"
+        None,
+        description="name of the experiment whose runs are compared, a file beside this one or in its folder runs; "
+        "null: this file's own",
     )
     where: Mapping[str, str | Number] = Field(
         {}, description="declared moderators and their values here", examples=[{"net": "relu"}]

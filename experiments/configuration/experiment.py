@@ -90,8 +90,8 @@ class ExperimentConfig(Strict):
     )
 
     @property
-    def files_read(self) -> tuple[str, ...]:
-        """The other experiments' files whose runs its claim reads."""
+    def reads(self) -> tuple[str, ...]:
+        """The other experiments, by name, whose runs its claim reads."""
         parts = self.claim.parts if self.claim else ()
         names = [name for part in parts for name in (part.runs, part.cost.runs if part.cost else None)]
         return tuple(dict.fromkeys(name for name in names if name))
@@ -110,7 +110,8 @@ class Experiment:
     """A checked experiment; `cells` maps (arm, grid values) to the resolved run with seed 0.
 
     name: the file's stem, and with it the name of the results folder. source: the file as it was read. origins: for
-    each cell, where in the file its arm and the grid set which field of the run.
+    each cell, where in the file its arm and the grid set which field of the run. measured: the parts of all claims,
+    as far as they are known, that read its runs; in the beginning those of its own.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Experiment:
     ):
         self.name, self.config, self._cells = name, config, cells
         self.source, self._origins = source, origins
+        self.measured = tuple(part for part in (config.claim.parts if config.claim else ()) if part.runs is None)
 
     @property
     def timed(self) -> bool:
