@@ -75,8 +75,7 @@ def compare_with_published(
 def studies_of(claims: Claims, folder: Path) -> list[Study]:
     """Return what is trained for the claims, with its folder in the tier's."""
     return [
-        Study(experiment, folder / name, Origin(claims.files[name]))
-        for name, experiment in claims.experiments.items()
+        Study(experiment, folder / name, Origin(claims.files[name])) for name, experiment in claims.experiments.items()
     ]
 
 

@@ -123,7 +123,7 @@ def _row(found: Comparison, claim: ClaimConfig, source: Results) -> Row:
     decided, usual = order_interval(low, high), order_interval(low, high, USUAL)
     band = band_of(claim.band_of(part), is_ratio)
     row = Row(found, "not tested", "", estimate, decided, usual, band=band)
-    if part.effect == "level":
+    if part.effect == "level" and part.band is None:
         return replace(row, reason="shown beside")
     if seeds < FEWEST_SEEDS:
         return replace(row, reason=f"{seeds} seeds, where a verdict takes {FEWEST_SEEDS}")

@@ -6,7 +6,7 @@ A part becomes a row for each level, and for each value of the grid axes that it
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,12 +14,13 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis import levels
+from experiments.analysis.measures import ACCURACY, TRAIN_LOSS
 from experiments.analysis.run_values import Sought, value_of
 from experiments.analysis.statistics import median
 from experiments.analysis.training_rates import edges, half_way, trains_at
 from experiments.analysis.tuning import Cell, ResultRows, axis_words, plain, tuned_rates
 from experiments.configuration.claim import PartConfig
-from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
+from experiments.configuration.experiment import ExperimentConfig
 
 Ends = tuple[np.ndarray, np.ndarray]  # the lower and the upper end of a value, (seeds,) each
 
@@ -124,19 +125,17 @@ class _Compared:
         part = self.part
         match part.level:
             case "ladder":
-                for level in levels.ladder(
-                    [self._curves(arm, fixed, rate) for rate in self._rates(fixed)] for arm in self.arms
-                ):
+                for level in levels.ladder(self._curves_by_rate(arm, fixed) for arm in self.arms):
                     yield {"level": round(level, 4)}, Sought(level=level)
             case "common":
-                yield {}, Sought(level=levels.common_level(self._tuned_curves(fixed)))
+                yield {}, Sought(level=levels.common_level(self._curves_at(fixed)))
             case "half_way":
                 yield {}, Sought(level=half_way(self.table, self.config, self.arms, self.chance))
             case None if part.measure == "gap_at_training_loss":
-                for loss in levels.loss_ladder(self._tuned_curves(fixed, "loss/training_split")):
+                for loss in levels.loss_ladder(self._curves_at(fixed, "loss/training_split")):
                     yield {"training loss": float(f"{loss:.3g}")}, Sought(loss=loss)
             case None:
-                loss = levels.common_loss(self._tuned_curves(fixed, "loss/train")) if part.matched else None
+                loss = levels.common_loss(self._curves_at(fixed, TRAIN_LOSS)) if part.matched else None
                 yield {}, Sought(loss=loss)
             case number:
                 yield {}, Sought(level=float(number))
@@ -218,8 +217,11 @@ class _Compared:
             raise _ProblemError(f"runs of {arm} have no value of {self.part.measure}")
         return found
 
-    def _cells(self, arm: str, fixed: Mapping[str, Any], sought: Sought) -> list[Cell]:
-        """The cells whose runs make one seed's value: at the fixed values, at the arm's best rate, along the rest."""
+    def _cells(self, arm: str, fixed: Mapping[str, Any], sought: Sought | None) -> list[Cell]:
+        """The cells whose runs make one seed's value: at the fixed values, at the arm's best rate, along the rest.
+
+        sought: what the rate is best for where the part says so; None: accuracy.
+        """
         free = [axis for axis in self.axes if axis not in fixed and axis != self.over]
         chosen = []
         for rest in itertools.product(*([(axis, plain(v)) for v in self.config.grid[axis]] for axis in free)):
@@ -229,11 +231,11 @@ class _Compared:
             chosen.append(tuple(at[axis] for axis in self.axes))
         return chosen
 
-    def _best(self, arm: str, at: Mapping[str, Any], sought: Sought) -> Any:
+    def _best(self, arm: str, at: Mapping[str, Any], sought: Sought | None) -> Any:
         """The arm's best value of the tuned axis at values of the others, on tuning seeds."""
         assert self.tuning and self.over
         words = f"the best {axis_words(self.over)} of {arm}"
-        if self.part.tuned_for == "accuracy":
+        if self.part.tuned_for == "accuracy" or sought is None:
             found = self._tuned[arm, tuple(at[axis] for axis in self.tuning.per)]
             if found.value is None:
                 raise _ProblemError(f"{arm} is not tuned: {found.missing} tuning runs are missing or failed")
@@ -257,33 +259,24 @@ class _Compared:
     def _tuned(self) -> Mapping[tuple[str, Cell], Any]:
         return tuned_rates(self.table, self.config)
 
-    def _rates(self, fixed: Mapping[str, Any]) -> list[Any]:
-        if self.over is None or self.over in fixed:
-            return [None]
-        return [plain(value) for value in self.config.grid[self.over]]
+    def _curves_by_rate(self, arm: str, fixed: Mapping[str, Any]) -> list[levels.Curves]:
+        """An arm's curves on tuning seeds, at each rate apart."""
+        assert self.over
+        rates = [fixed[self.over]] if self.over in fixed else [plain(rate) for rate in self.config.grid[self.over]]
+        return [self._curves(arm, self._cells(arm, {**fixed, self.over: rate}, None)) for rate in rates]
 
-    def _curves(self, arm: str, fixed: Mapping[str, Any], rate: Any = None, column: str = "") -> levels.Curves:
-        """An arm's curves on tuning seeds."""
+    def _curves(self, arm: str, cells: Iterable[Cell], column: str = "") -> levels.Curves:
+        """An arm's curves on tuning seeds, of all cells together."""
         assert self.tuning
-        column = column or self.part.metric or "accuracy/validation"
-        at = {**fixed, **({self.over: rate} if rate is not None else {})}
-        free = [axis for axis in self.axes if axis not in at]
-        if free:
-            raise _ProblemError(f"the level is not the same along {free[0]}; take it apart by each")
-        cell = tuple(at[axis] for axis in self.axes)
-        rows = [self.rows_of.row(arm, cell, seed) for seed in self.tuning.seeds]
-        if any(row is None for row in rows):
+        places = [self.rows_of.row(arm, cell, seed) for cell in cells for seed in self.tuning.seeds]
+        if any(place is None for place in places):
             raise _ProblemError(f"tuning runs of {arm} are missing or failed")
-        return [self.rows_of.column(column)[row] for row in rows if row is not None]
+        values = self.rows_of.column(column or self.part.metric or ACCURACY)
+        return [values[place] for place in places if place is not None]
 
-    def _tuned_curves(self, fixed: Mapping[str, Any], column: str = "") -> list[levels.Curves]:
-        """The curves of every arm on tuning seeds, each at its best rate where that is not fixed."""
-        rates = {}
-        for arm in self.arms:
-            rates[arm] = None
-            if self.over and self.over not in fixed:
-                rates[arm] = self._best(arm, fixed, Sought())
-        return [self._curves(arm, fixed, rates[arm], column) for arm in self.arms]
+    def _curves_at(self, fixed: Mapping[str, Any], column: str = "") -> list[levels.Curves]:
+        """Every arm's curves on tuning seeds, each at its most accurate rate where that is not fixed."""
+        return [self._curves(arm, self._cells(arm, fixed, None), column) for arm in self.arms]
 
     def _edges(self, moderators: Mapping[str, Any]) -> Comparison:
         """The largest rate at which each seed trains, with and without, and the ratio by its worse end and its better."""

@@ -72,20 +72,22 @@ def order_interval(low: np.ndarray, high: np.ndarray, p: float = DECISIVE) -> tu
     return float(np.sort(low)[len(low) - count]), float(np.sort(high)[count - 1])
 
 
-def decide(low: np.ndarray, high: np.ndarray, band: Band, expect: Literal["more", "same"]) -> Verdict:
+def decide(low: np.ndarray, high: np.ndarray, band: Band, expect: Literal["more", "not_less"] = "more") -> Verdict:
     """Verdict from the effects of all seeds, in the direction claimed (rules 6 and 7).
 
-    Beyond a bound is what lies beyond it in a decisive count of the seeds. A claim that expects the same is supported
-    within the band, and reversed by an effect beyond it on either side.
+    Beyond a bound is what lies beyond it in a decisive count of the seeds. A claim that there is no less is supported
+    above the lower end of the band, and reversed below it.
     """
     decided = order_interval(low, high)
     if np.isnan(decided).any():
         return "not tested"
-    more, less = decided[0] > band.high, decided[1] < band.low
-    within = decided[0] > band.low and decided[1] < band.high
-    if expect == "same":
-        return "supported" if within else "reversed" if more or less else "unresolved"
-    return "supported" if more else "reversed" if less else "no material difference" if within else "unresolved"
+    if expect == "not_less":
+        return "supported" if decided[0] > band.low else "reversed" if decided[1] < band.low else "unresolved"
+    if decided[0] > band.high:
+        return "supported"
+    if decided[1] < band.low:
+        return "reversed"
+    return "no material difference" if decided[0] > band.low and decided[1] < band.high else "unresolved"
 
 
 def seeds_to_resolve(low: np.ndarray, high: np.ndarray, band: Band) -> int | None:

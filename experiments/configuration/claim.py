@@ -119,11 +119,13 @@ class PartConfig(Strict):
     per_seed: Literal["value", "worst", "share_training", "growth", "slope"] = Field(
         "value",
         description="how the values of one seed along axis become one: the smallest; the share past half way from "
-        "chance to the best; the factor per unit of the axis; the slope of the logarithm per doubling (Theil–Sen)",
+        "chance to the best; the factor per unit of the axis; the median slope of the logarithm per doubling (Theil–Sen)",
     )
     axis: str | None = Field(None, description="the grid axis that per_seed runs along")
-    expect: Literal["more", "same"] = Field(
-        "more", description="more: an effect beyond the band supports the claim; same: one inside it"
+    expect: Literal["more", "not_less"] = Field(
+        "more",
+        description="more: an effect above the band supports the claim; not_less: one above its lower end, as where "
+        "something is said to be no worse",
     )
     band: Positive | None = Field(
         None,
@@ -149,8 +151,10 @@ class PartConfig(Strict):
             raise ValueError("effect: recovered and whole need each other")
         if self.effect != "level" and self.baseline is None:
             raise ValueError(f"effect: {self.effect} needs a baseline arm")
-        if self.effect == "level" and not self.bound and self.role != "beside":
-            raise ValueError("effect: level has nothing to be compared with; give a bound, or role: beside")
+        if self.effect == "level" and not (self.bound or self.band) and self.role != "beside":
+            raise ValueError(
+                "effect: level has nothing to be compared with; give a bound, a band around 0, or role: beside"
+            )
         if self.effect in ("difference", "recovered") and self.unit != "points" and self.band is None:
             raise ValueError("give a band: which differences are not material?")
         if self.effect == "ratio" and self.band is not None and self.band <= 1:

@@ -26,7 +26,9 @@ class TuningConfig(Strict):
 
     over: str = Field(LEARNING_RATE, description="the grid axis whose best value is picked, by validation accuracy")
     per: tuple[str, ...] = Field((), description="grid axes along which the choice is made anew")
-    seeds: tuple[Seed, ...] = Field((100, 101, 102, 103, 104), description="tuning seeds; none may be an evaluation seed")
+    seeds: tuple[Seed, ...] = Field(
+        (100, 101, 102, 103, 104), description="tuning seeds; none may be an evaluation seed"
+    )
     evaluate: Literal["best", "all"] = Field(
         "best", description="whether the evaluation seeds train with the best value alone, or with all"
     )
@@ -81,7 +83,8 @@ class ExperimentConfig(Strict):
         None, description="pick each arm's best value of a grid axis first; {} for the preset", examples=[{}]
     )
     seeds: Seeds = Field(
-        (0,), description="evaluation seeds: how many, from 0 on, the first and the last, or a list; a verdict takes 10 at least"
+        (0,),
+        description="evaluation seeds: how many, from 0 on, the first and the last, or a list; a verdict takes 10 at least",
     )
     claim: ClaimConfig | None = Field(
         None,
