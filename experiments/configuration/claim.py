@@ -119,7 +119,8 @@ class PartConfig(Strict):
     per_seed: Literal["value", "worst", "share_training", "growth", "slope"] = Field(
         "value",
         description="how the values of one seed along axis become one: the smallest; the share past half way from "
-        "chance to the best; the factor per unit of the axis; the median slope of the logarithm per doubling (Theil–Sen)",
+        "chance to the best; the factor per unit of the axis; the median slope of the logarithm per doubling "
+        "(Theil–Sen)",
     )
     axis: str | None = Field(None, description="the grid axis that per_seed runs along")
     expect: Literal["more", "not_less"] = Field(

@@ -120,13 +120,13 @@ def _tuning(config: ExperimentConfig, tuning: TuningConfig) -> Iterator[Fault]:
 def _claim(config: ExperimentConfig) -> Iterator[Fault]:
     """What a claim asks of runs that are not there: of the file's own, as other files' are read later."""
     parts = config.claim.parts if config.claim else ()
-    if not config.arms and not (config.claim and config.claim.kind == "over_all_claims"):
-        if not parts or any(part.runs is None for part in parts):
-            yield ("arms",), "give at least one arm, or a claim all of whose parts read runs of other files"
+    trains_nothing = bool(config.claim) and (config.claim.kind == "over_all_claims" or bool(parts))
+    if not config.arms and not (trains_nothing and all(part.runs for part in parts)):
+        yield ("arms",), "give at least one arm, or a claim all of whose parts read runs of other files"
     for i, part in enumerate(parts):
         key: Key = ("claim", "parts", i)
         if part.runs is None and config.arms:
-            yield from ((tuple([*key, *at]), text) for at, text in faults_of_part(part, config))
+            yield from (((*key, *at), text) for at, text in faults_of_part(part, config))
         yield from ((key, text) for text in _without_effect(part))
 
 
@@ -146,9 +146,9 @@ def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault
         yield ("measure",), "is taken at levels or rates that are found on tuning seeds; add tuning"
     if part.measure == "largest_rate" and not config.edges:
         yield ("measure",), "largest_rate needs the section edges"
-    if part.measure in TIMED_MEASURES:
-        if not all(changes.get("timed", config.run.timed) for changes in config.arms.values()):
-            yield ("measure",), f"{part.measure} compares runs that were trained alone; set run.timed: true"
+    timed = all(changes.get("timed", config.run.timed) for changes in config.arms.values())
+    if part.measure in TIMED_MEASURES and not timed:
+        yield ("measure",), f"{part.measure} compares runs that were trained alone; set run.timed: true"
 
 
 def _without_effect(part: PartConfig) -> Iterator[str]:

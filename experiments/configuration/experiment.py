@@ -49,7 +49,8 @@ def _seeds(value: Any) -> Any:
         with contextlib.suppress(ValueError, OverflowError):
             hint = f"; write {int(float(value)):d}, without quotes" if isinstance(value, str) else ""
         raise ValueError(
-            f"expected how many seeds, such as 20, the first and the last, such as 20-39, or a list, such as [0, 1, 2], got {shown(value)}{hint}"
+            "expected how many seeds, such as 20, the first and the last, such as 20-39, or a list of them, such as "
+            f"[0, 1, 2], got {shown(value)}{hint}"
         )
     return value
 
@@ -70,8 +71,8 @@ class ExperimentConfig(Strict):
     )
     arms: Mapping[str, Mapping[str, Any]] = Field(
         {},
-        description="the variants under comparison: names, each with the fields of run that it changes, dotted; none only "
-        "where a claim reads the runs of other files",
+        description="the variants under comparison: names, each with the fields of run that it changes, dotted; none "
+        "only where a claim reads the runs of other files",
         examples=[{"no_bn": {}, "custom_bn": {"model.norm.kind": "custom"}}],
     )
     grid: Mapping[str, tuple[Any, ...]] = Field(
@@ -84,7 +85,8 @@ class ExperimentConfig(Strict):
     )
     seeds: Seeds = Field(
         (0,),
-        description="evaluation seeds: how many, from 0 on, the first and the last, or a list; a verdict takes 10 at least",
+        description="evaluation seeds: how many, from 0 on, the first and the last, or a list; a verdict takes 10 "
+        "at least",
     )
     claim: ClaimConfig | None = Field(
         None,
