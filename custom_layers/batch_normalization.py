@@ -173,8 +173,12 @@ class BatchNormalization(keras.layers.BatchNormalization):
             y = self._normalize_by_batch(x, gamma, beta, mask)
         else:
             statistics = (tf.stop_gradient(self._read(v)) for v in (self.moving_mean, self.moving_variance))
-            mean, variance, gamma, beta = map(self._spread, (*statistics, gamma, beta))
-            y = equations.affine(x, mean, variance, gamma, beta, self.epsilon)
+            given = (*statistics, gamma, beta)
+            size = kernels.positions_of_row(x, self._reduced_axes) if self._statistics_are_values else 1
+            if size > 1:
+                y = equations.affine_in_rows(x, *given, epsilon=self.epsilon, size=size)
+            else:
+                y = equations.affine(x, *map(self._spread, given), self.epsilon)
         return tf.cast(y, self.compute_dtype)
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
@@ -249,6 +253,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _read(self, variable: keras.Variable) -> tf.Tensor:
         return tf.cast(tf.convert_to_tensor(variable), self._statistics_dtype)
+
+    @property
+    def _statistics_are_values(self) -> bool:
+        """Whether the layer is called with statistics of the caller's, statelessly: what no converter folds into weights."""
+        return not isinstance(self.moving_mean.value, tf.Variable)
 
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
         """Statistic or parameter with ones for the reduced axes behind channels, so that it broadcasts against x."""
