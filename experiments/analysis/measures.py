@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.analysis.hitting_times import late
 from experiments.configuration.claim import PartConfig
 from experiments.records.storage import Curve, Record
 
@@ -63,6 +64,14 @@ def best_value(record: Record, metric: str) -> float:
         return worst_outcome(metric) if record.status == "diverged" else np.nan
     best = np.fmin if metric.startswith("loss") else np.fmax
     return float(best.reduce(curve.values))
+
+
+def late_value(record: Record, metric: str) -> float:
+    """Median of the last three values of the metric. A diverged run has the worst, as in `final_value`."""
+    if record.status == "diverged":
+        return worst_outcome(metric)
+    curve = _measured(record, metric)
+    return late(curve.values) if curve is not None else np.nan
 
 
 def worst_value(record: Record, metric: str) -> float:
@@ -189,7 +198,7 @@ def worst_outcome(metric: str) -> float:
             return 0.0
         case "loss":
             return np.inf
-        case "saturation":
+        case "saturation" | "far_saturation":
             return 1.0
         case _:
             return np.nan

@@ -1,6 +1,6 @@
 """Which learning rate is each arm's own best, judged on seeds that are used for nothing else?
 
-Rules 2 and 3 of protocol 1. Looks at tuning seeds and the validation split only.
+Protocol 2, rule 2. Looks at tuning seeds and the validation split only.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class ResultRows:
 def tuned_rates(table: pd.DataFrame, config: ExperimentConfig) -> dict[tuple[str, Cell], Tuned]:
     """Return (arm, values of tuning.per) → best value of tuning.over; empty without tuning.
 
-    Scored by the final validation accuracy, mean over the tuning seeds and over the grid axes that the choice is not
-    made anew for; a diverged run scores 0. Of equally good values the middle one is taken, the smaller of two: a
+    Scored by the median of the last three validation accuracies, median over the tuning seeds and over the grid axes
+    that the choice is not made anew for; a diverged run scores 0. Of equally good values the middle one is taken, the smaller of two: a
     plateau that runs into the edge is not best at the edge.
     """
     if config.tuning is None:
@@ -89,26 +89,6 @@ def best_values(tuned: Mapping[tuple[str, Cell], Tuned]) -> dict[tuple[str, Cell
     return {key: found.value for key, found in tuned.items() if found.value is not None}
 
 
-def target_from_tuning(table: pd.DataFrame, config: ExperimentConfig, arm: str, below: float = 0.01) -> float:
-    """Return the accuracy to reach: an arm's median best validation accuracy at its own best rate, less a point.
-
-    From tuning seeds only; nan where the arm could not be tuned. Its value is written into the experiment's file.
-    """
-    if config.tuning is None:
-        return np.nan
-    rows, axes = ResultRows(table, config), list(config.grid)
-    per_places, over = [axes.index(axis) for axis in config.tuning.per], axes.index(config.tuning.over)
-    best = best_values(tuned_rates(table, config))
-    accuracies = [
-        rows.column("best_validation_accuracy")[row]
-        for cell in cells(config)
-        if best.get((arm, tuple(cell[place] for place in per_places))) == cell[over]
-        for seed in config.tuning.seeds
-        if (row := rows.row(arm, cell, seed)) is not None
-    ]
-    return float(np.median(accuracies)) - below if accuracies else np.nan
-
-
 def cells(config: ExperimentConfig) -> Iterator[Cell]:
     """Yield every combination of grid values."""
     return itertools.product(*([plain(value) for value in values] for values in config.grid.values()))
@@ -131,16 +111,16 @@ def plain(value: Any) -> Any:
 
 
 def _scores(rows: ResultRows, arm: str, cell: Cell, seeds: tuple[int, ...]) -> list[float]:
-    """Final validation accuracy of each tuning run; nan for one that is missing or failed."""
+    """Late validation accuracy of each tuning run; nan for one that is missing or failed."""
     found = [rows.row(arm, cell, seed) for seed in seeds]
-    return [np.nan if row is None else float(rows.column("final_validation_accuracy")[row]) for row in found]
+    return [np.nan if row is None else float(rows.column("late_validation_accuracy")[row]) for row in found]
 
 
 def _best(by_value: Mapping[Any, list[float]]) -> Tuned:
     missing = sum(int(np.isnan(scores).sum()) for scores in by_value.values())
-    means = {value: float(np.mean(scores)) for value, scores in by_value.items() if not np.isnan(scores).any()}
-    if not means:
+    medians = {value: float(np.median(scores)) for value, scores in by_value.items() if not np.isnan(scores).any()}
+    if not medians:
         return Tuned(None, False, missing)
-    equally_good = sorted(value for value, mean in means.items() if mean >= max(means.values()) - 1e-9)
+    equally_good = sorted(value for value, found in medians.items() if found >= max(medians.values()) - 1e-9)
     best = equally_good[(len(equally_good) - 1) // 2]
     return Tuned(best, best in (min(by_value), max(by_value)), missing)
