@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from experiments.configuration.claim import ClaimConfig
 from experiments.configuration.run import RunConfig, Seed
 from experiments.configuration.yaml_source import Key, Source, shown
-from models.config import Strict
+from models.config import AtMost, Natural, Strict
 
 Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
@@ -32,6 +32,12 @@ class TuningConfig(Strict):
     evaluate: Literal["best", "all"] = Field(
         "best", description="whether the evaluation seeds train with the best value alone, or with all"
     )
+
+
+class EdgesConfig(Strict):
+    """Every evaluation seed's edge of the tuned axis, closed in on by halving, on a logarithmic scale."""
+
+    halvings: Annotated[Natural, AtMost(8, "a half decade is then cut into 256")] = Field(3, description="how often")
 
 
 def _seeds(value: Any) -> Any:
@@ -82,6 +88,9 @@ class ExperimentConfig(Strict):
     )
     tuning: TuningConfig | None = Field(
         None, description="pick each arm's best value of a grid axis first; {} for the preset", examples=[{}]
+    )
+    edges: EdgesConfig | None = Field(
+        None, description="find where every arm and seed ceases to train, between two values of the grid", examples=[{}]
     )
     seeds: Seeds = Field(
         (0,),
