@@ -17,11 +17,13 @@ from custom_layers import equations, kernels, layout
 from custom_layers.arguments import checked_axis, checked_between, checked_clipping, checked_size
 from custom_layers.equations import Moments
 
+RELAXED_R, RELAXED_D = 3.0, 5.0  # the limits of r and d at the end of `renorm_relaxation`: Ioffe 2017, section 4.1
+
 
 @keras.saving.register_keras_serializable(package="custom_layers")  # saved by this name: what to import
 @keras.saving.register_keras_serializable(package="batchnorm_lab")  # the name in older files
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Drop-in for `keras.layers.BatchNormalization`: its arguments, defaults, weights and meaning, and three more.
+    """Drop-in for `keras.layers.BatchNormalization`: its arguments, defaults, weights and meaning, and four more.
 
     Only the handling of arguments is inherited; what is computed is written here from the paper's equations.
 
@@ -29,6 +31,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     momentum: share of the old moving statistics kept at a step; None for their plain average over all steps so far.
     virtual_batch_size: in training, normalize each run of that many consecutive rows by its own statistics ("ghost
         batches", Hoffer et al. 2017); the last may be shorter. Moving statistics take the average, weighted by count.
+    renorm_relaxation: the training steps over which renormalization takes the place of plain batch normalization: the
+        limits of r go from 1 to 3 and 1/3, that of d from 0 to 5 (Ioffe 2017, section 4.1, there in two ramps).
 
     A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
     broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
@@ -61,6 +65,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         renorm_momentum: float = 0.99,
         synchronized: bool = False,
         virtual_batch_size: int | None = None,
+        renorm_relaxation: int | None = None,
         **kwargs: Any,
     ) -> None:
         axis = checked_axis(axis)
@@ -75,6 +80,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
             if renorm or synchronized:
                 raise ValueError(
                     f"virtual_batch_size: must be None together with renorm or synchronized, got {virtual_batch_size}"
+                )
+        if renorm_relaxation is not None:
+            renorm_relaxation = checked_size("renorm_relaxation", renorm_relaxation)
+            if renorm_clipping or not renorm:
+                raise ValueError(
+                    f"renorm_relaxation: needs renorm, and sets the limits itself, got {renorm_relaxation} with "
+                    f"renorm={renorm}, renorm_clipping={renorm_clipping}"
                 )
         super().__init__(
             momentum=0 if momentum is None else momentum,
@@ -98,6 +110,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.axis = axis
         self.momentum = momentum
         self.virtual_batch_size = virtual_batch_size
+        self.renorm_relaxation = renorm_relaxation
 
     def get_config(self) -> dict[str, Any]:
         """Configuration; the stock layer can be made from it unless it uses what the stock layer does not have."""
@@ -106,6 +119,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             config["axes"] = list(config.pop("axis"))  # Keras leaves out an "axis" of several when it loads .h5 files
         if self.virtual_batch_size is not None:
             config["virtual_batch_size"] = self.virtual_batch_size
+        if self.renorm_relaxation is not None:
+            config["renorm_relaxation"] = self.renorm_relaxation
         return config
 
     @classmethod
@@ -156,6 +171,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.moving_stddev = statistic(initial_deviation, "moving_stddev")
             self.renorm_mean = statistic(self.moving_mean_initializer, "renorm_mean")
             self.renorm_stddev = statistic(initial_deviation, "renorm_stddev")
+        if self.renorm_relaxation is not None:
+            self.renorm_steps = statistic("zeros", "renorm_steps")
         if self.momentum is None:
             self.batches_seen = statistic("zeros", "batches_seen")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes=dict(zip(axes, shape, strict=True)))
@@ -216,13 +233,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
         mean = tf.reshape(batch.mean, gamma.shape)
         deviation = tf.sqrt(tf.reshape(batch.variance, gamma.shape) + self.epsilon)
         long_term = tf.maximum(self._read(self.renorm_stddev), self.epsilon**0.5)
-        given = self.renorm_clipping or {}
-        largest = mean.dtype.max  # not inf, which tf.debugging.enable_check_numerics finds among a graph's constants
-        rmax, dmax = (min(given.get(key, largest), largest) for key in ("rmax", "dmax"))
-        r = tf.clip_by_value(deviation / long_term, given.get("rmin", 0.0), rmax)
+        rmin, rmax, dmax = self._renorm_limits(mean.dtype)
+        r = tf.clip_by_value(deviation / long_term, rmin, rmax)
         d = tf.clip_by_value((mean - self._read(self.renorm_mean)) / long_term, -dmax, dmax)
         r, d = tf.stop_gradient(r), tf.stop_gradient(d)
         return r * gamma, d * gamma + beta
+
+    def _renorm_limits(self, dtype: tf.DType) -> tuple[tf.Tensor | float, tf.Tensor | float, tf.Tensor | float]:
+        """Least and largest r, and largest |d|."""
+        if self.renorm_relaxation is not None:
+            share = tf.minimum(self._read(self.renorm_steps) / self.renorm_relaxation, 1.0)
+            rmax = 1 + (RELAXED_R - 1) * share
+            return 1 / rmax, rmax, RELAXED_D * share
+        given = self.renorm_clipping or {}
+        largest = dtype.max  # not inf, which tf.debugging.enable_check_numerics finds among a graph's constants
+        rmax, dmax = (min(given.get(key, largest), largest) for key in ("rmax", "dmax"))
+        return given.get("rmin", 0.0), rmax, dmax
 
     def _update_moving_statistics(self, x: tf.Tensor, batch: Moments, mask: tf.Tensor | None) -> None:
         count, mean, variance = equations.averaged(batch, self.moving_mean.shape)
@@ -245,6 +271,9 @@ class BatchNormalization(keras.layers.BatchNormalization):
             move(self.moving_variance, variance, momentum)
             return
         deviation = tf.sqrt(variance + self.epsilon)
+        if self.renorm_relaxation is not None:
+            steps = self._read(self.renorm_steps)
+            assign(self.renorm_steps, steps, steps + 1)
         move(self.renorm_mean, mean, self.renorm_momentum)
         move(self.renorm_stddev, deviation, self.renorm_momentum)
         moving_stddev = move(self.moving_stddev, deviation, momentum)
@@ -256,7 +285,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     @property
     def _statistics_are_values(self) -> bool:
-        """Whether the layer is called with statistics of the caller's, statelessly: what no converter folds into weights."""
+        """Whether it is called statelessly, with statistics of the caller's, which no converter folds into weights."""
         return not isinstance(self.moving_mean.value, tf.Variable)
 
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:

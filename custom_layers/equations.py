@@ -83,7 +83,7 @@ def affine(
 
 
 def affine_in_rows(x: tf.Tensor, *given: tf.Tensor, epsilon: float, size: int) -> tf.Tensor:
-    """As `affine`, of four values a channel, channels last, `size` positions at a time: rows of size · channels values."""
+    """As `affine`, given by channel, channels last, `size` positions at a time: rows of size · channels values."""
     tiled = [tf.tile(tf.reshape(values, [-1]), [size]) for values in given]
     return tf.reshape(affine(tf.reshape(x, [-1, tiled[0].shape[0]]), *tiled, epsilon), tf.shape(x))
 

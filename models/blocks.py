@@ -42,6 +42,7 @@ def needs_bias(config: NormConfig) -> bool:
 def normalization(config: NormConfig, name: str) -> keras.Layer | None:
     """Build the normalization layer that the configuration names; None without one."""
     affine: dict[str, Any] = {"epsilon": config.epsilon, "center": config.center, "scale": config.scale, "name": name}
+    affine["gamma_initializer"] = keras.initializers.Constant(config.initial_scale)
     match config.kind:
         case "none":
             return None
@@ -49,13 +50,14 @@ def normalization(config: NormConfig, name: str) -> keras.Layer | None:
             return BatchNormalization(
                 momentum=config.momentum,
                 renorm=config.renorm,
+                renorm_relaxation=config.renorm_relaxed_by,
                 virtual_batch_size=config.virtual_batch_size,
                 **affine,
             )
         case "stock":
             return keras.layers.BatchNormalization(momentum=config.momentum, **affine)
         case "noisy":
-            return NoisyBatchNormalization(momentum=config.momentum, **affine)
+            return NoisyBatchNormalization(momentum=config.momentum, noise=config.noise, **affine)
         case "layer":
             return keras.layers.LayerNormalization(**affine)
         case "group":

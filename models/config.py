@@ -134,8 +134,20 @@ class NormConfig(Strict):
     )
     center: Annotated[bool, _ANY_NORM] = Field(True, description="add a learnt shift β to each unit or channel")
     scale: Annotated[bool, _ANY_NORM] = Field(True, description="multiply each unit or channel by a learnt scale γ")
+    noise: Annotated[Positive, UsedWith("kind", ("noisy",))] = Field(
+        1.0, description="factor on the mean and the deviation of the noise"
+    )
+    initial_scale: Annotated[Positive, _ANY_NORM] = Field(1.0, description="what γ starts from")
+    recurrent: Annotated[bool, UsedWith("kind", ("custom", "stock"))] = Field(
+        False,
+        description="in an rnn, normalize what comes from the last time step, too, and every time step by statistics "
+        "of its own (Cooijmans et al. 2016); otherwise the inputs alone, over all time steps (Laurent et al. 2016)",
+    )
     renorm: bool = Field(
         False, description="batch renormalization (Ioffe 2017); with kind custom only, without virtual_batch_size"
+    )
+    renorm_relaxed_by: Count | None = Field(
+        None, description="steps over which renorm takes the place of plain batch normalization; null: no limits"
     )
     virtual_batch_size: BatchSize | None = Field(
         None,
@@ -150,6 +162,10 @@ class NormConfig(Strict):
     def _fits_the_kind(self) -> NormConfig:
         if self.kind != "custom" and (self.renorm or self.virtual_batch_size):
             raise ValueError("renorm and virtual_batch_size need kind: custom")
+        if self.renorm_relaxed_by and not self.renorm:
+            raise ValueError("renorm_relaxed_by needs renorm: true")
+        if self.recurrent and self.placement == "after":
+            raise ValueError("recurrent stands before the activation; leave placement out")
         if self.renorm and self.virtual_batch_size:
             raise ValueError("renorm and virtual_batch_size exclude each other; keep one")
         return self
@@ -198,6 +214,8 @@ class ModelConfig(Strict):
                 f"must have at most {MOST_WEIGHTS:,} weights between its layers, got {weights:,}: "
                 "they and their gradients lie in memory; give fewer or narrower layers"
             )
+        if self.norm.recurrent and self.kind != "rnn":
+            raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")
         uneven = [units for units in self.layers if units % self.norm.groups]
         if self.norm.kind == "group" and uneven:
             raise ValueError(

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from models.blocks import hidden_block, needs_bias, network_input
-from models.config import ModelConfig
+from models.blocks import hidden_block, needs_bias, network_input, normalization
+from models.config import ModelConfig, NormConfig
 
 
 class Recurrence(keras.Layer):
@@ -41,6 +41,43 @@ class Recurrence(keras.Layer):
         return super().get_config() | {"activation": keras.activations.serialize(self.activation)}
 
 
+class NormalizedRecurrence(keras.Layer):
+    """h_t = f(BN(z_t; γ_x) + BN(U h_{t−1}; γ_h) + b), h_0 = 0, with statistics of every time step apart.
+
+    Cooijmans et al. 2016 (arXiv:1603.09025), equations 4 and 5, for a simple recurrent layer: γ and b are common to all
+    time steps, β is b's work, and the first step, which nothing comes before, has no hidden term. Input and output:
+    (batch, time, units).
+    """
+
+    def __init__(self, activation: str, norm: NormConfig, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.activation, self.norm = keras.activations.get(activation), norm
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create U, (units, units), γ_x, γ_h and b, (units,), and a normalization for each term of each time step."""
+        _, times, units = input_shape
+        plain = self.norm.model_copy(update={"center": False, "scale": False})
+        initial = keras.initializers.Constant(self.norm.initial_scale)
+        self.recurrent_kernel = self.add_weight(shape=(units, units), initializer="orthogonal", name="recurrent_kernel")
+        self.bias = self.add_weight(shape=(units,), initializer="zeros", name="bias")
+        self.gammas = [self.add_weight(shape=(units,), initializer=initial, name=f"gamma_{of}") for of in ("x", "h")]
+        self.norms_x = [normalization(plain, f"norm_x_{t}") for t in range(times)]
+        self.norms_h = [normalization(plain, f"norm_h_{t}") for t in range(1, times)]
+        for norm in (*self.norms_x, *self.norms_h):
+            norm.build((None, units))
+
+    def call(self, z: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
+        """Unroll over time, whose length must be known."""
+        kernel, bias, of_x, of_h = map(keras.ops.convert_to_tensor, (self.recurrent_kernel, self.bias, *self.gammas))
+        states: list[keras.KerasTensor] = []
+        for t, norm in enumerate(self.norms_x):
+            term = of_x * norm(z[:, t], training=training) + bias
+            if states:
+                term += of_h * self.norms_h[t - 1](keras.ops.matmul(states[-1], kernel), training=training)
+            states.append(self.activation(term))
+        return keras.ops.stack(states, axis=1)
+
+
 def build_rnn(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -> keras.Model:
     """Return the network from images (batch, rows, columns, channels) to logits (batch, classes).
 
@@ -53,6 +90,10 @@ def build_rnn(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -
     x = keras.layers.Reshape((rows, columns * channels), name="rows")(x)
     for index, units in enumerate(config.layers * config.depth, start=1):
         linear = keras.layers.Dense(units, use_bias=needs_bias(config.norm), name=f"linear_{index}")
-        recurrence = Recurrence(config.activation, name=f"activation_{index}")
-        x = hidden_block(x, linear, recurrence, config, index)
+        name = f"activation_{index}"
+        if config.norm.recurrent:
+            x = NormalizedRecurrence(config.activation, config.norm, name=name)(linear(x))
+            x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x) if config.dropout else x
+        else:
+            x = hidden_block(x, linear, Recurrence(config.activation, name=name), config, index)
     return keras.Model(inputs, keras.layers.Dense(classes, name="output")(x[:, -1]), name="rnn")

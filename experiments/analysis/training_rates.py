@@ -65,7 +65,9 @@ def edges(
     return [_edge(_counting(table, config, arm, seed, level, definition), config) for seed in config.seeds]
 
 
-def midpoints(table: pd.DataFrame, config: ExperimentConfig, arms: Sequence[str], chance: float) -> Iterator[tuple[str, int, float]]:
+def midpoints(
+    table: pd.DataFrame, config: ExperimentConfig, arms: Sequence[str], chance: float
+) -> Iterator[tuple[str, int, float]]:
     """Yield arm, seed and the rate that halves the way to an edge, by either definition, on a logarithmic scale."""
     level = half_way(table, config, arms, chance)
     for arm in arms:

@@ -34,7 +34,7 @@ class Probes:
         self.hidden = len(config.model.layers) * config.model.depth
         self.batch_norms = (
             [network.get_layer(f"norm_{i}") for i in range(1, self.hidden + 1)]
-            if config.model.norm.kind in BATCH_NORMS
+            if config.model.norm.kind in BATCH_NORMS and not config.model.norm.recurrent
             else []
         )
         self.normalizes_weights = bool(self.batch_norms) and config.model.norm.placement == "before"
