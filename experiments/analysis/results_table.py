@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.analysis.measures import (
     best_value,
     final_value,
+    late_value,
     measure_value,
     measured_metric,
     needs_target,
@@ -50,6 +51,7 @@ def standard_measures(record: Record) -> dict[str, float]:
     return {
         "final_test_accuracy": final_value(record, "accuracy/test"),
         "final_validation_accuracy": final_value(record, "accuracy/validation"),
+        "late_validation_accuracy": late_value(record, "accuracy/validation"),
         "best_validation_accuracy": best_value(record, "accuracy/validation"),
         "final_train_loss": final_value(record, "loss/train"),
         "train_seconds": float(record.seconds.values[-1]) if timed and record.seconds.values.size else np.nan,
