@@ -30,9 +30,9 @@ def report(
 ) -> None:
     """Print the verdicts of a tier's finished claims and write its report.html."""
     from experiments import reproduction
-    from experiments.conduct import Study
     from experiments.records.storage import StorageError
     from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
+    from experiments.study import Study
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value

@@ -84,8 +84,9 @@ def _reproduce(
     replace: bool,
     publish: bool,
 ) -> bool:
-    from experiments.conduct import Study, conduct, none_finished
+    from experiments.conduct import conduct, none_finished
     from experiments.records.ownership import Origin
+    from experiments.study import Study
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     started = time.monotonic()
