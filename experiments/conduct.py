@@ -1,4 +1,4 @@
-"""From experiment files to results tables: tune every arm, train the evaluation runs, tabulate what came out."""
+"""From experiment files to results tables: tune every arm, evaluate it, look for edges, tabulate what came out."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def conduct(
 ) -> Mapping[str, pd.DataFrame]:
     """Train everything the studies lack and return a results table for each, by name.
 
-    on_stage: called before each stage with its name, its plan and what is still to be planned.
+    on_stage: called before each stage with its name, its plan and what, at most, is still to be planned.
     only_tuning: stop before any evaluation seed is trained. replace: runs with other settings give way, each to its
     successor, and in the end those that are no part of an experiment any more. Raises ConfigError, before anything is
     trained, where runs do not fit their data; SweepError and StorageError; finished runs are kept.
