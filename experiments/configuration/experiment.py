@@ -183,7 +183,7 @@ class Experiment:
         between: values of tuning.over beside those of the grid.
         """
         cells = [*self.cells()]
-        if self.config.tuning:
+        if self.config.tuning and cells:
             over, (_, first) = self.config.tuning.over, cells[0]
             others = [(arm, grid) for arm, grid in cells if grid[over] == first[over]]
             cells += [(arm, {**grid, over: float(value)}) for arm, grid in others for value in between]
