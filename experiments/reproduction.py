@@ -17,7 +17,6 @@ from experiments.analysis.comparison import Results
 from experiments.analysis.statistics import AACheck, aa_check
 from experiments.analysis.summary import runs_at_best_rate
 from experiments.analysis.tuning import best_values, tuned_rates
-from experiments.conduct import Study
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig
 from experiments.records import storage
 from experiments.reporting.agreement import SURROUNDINGS, agreement
@@ -31,6 +30,7 @@ from experiments.reporting.report import (
     replace_between_markers,
     verdict_table_markdown,
 )
+from experiments.study import Study
 from experiments.sweeping.workforce import spread
 
 ABOUT = ("packages", *SURROUNDINGS)
@@ -268,11 +268,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _current(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     """The rows of runs that have the settings of the experiment as it is now."""
-    known = {
-        (arm, experiment.run(arm, grid, 0, **changes).config.trial())
-        for arm, grid in experiment.cells()
-        for changes in ({}, {"timed": False})  # as tuning runs are
-    }
+    config = experiment.config
+    known = experiment.trials(table[config.tuning.over].unique() if config.edges and config.tuning else ())
     kept = [found in known for found in zip(table["arm"], table["trial"], strict=True)]
     return table[kept].reset_index(drop=True)
 

@@ -138,7 +138,7 @@ class NormConfig(Strict):
         1.0, description="factor on the mean and the deviation of the noise"
     )
     initial_scale: Annotated[Positive, _ANY_NORM] = Field(1.0, description="what γ starts from")
-    recurrent: Annotated[bool, UsedWith("kind", ("custom", "stock"))] = Field(
+    recurrent: Annotated[bool, UsedWith("kind", ("custom",))] = Field(
         False,
         description="in an rnn, normalize what comes from the last time step, too, and every time step by statistics "
         "of its own (Cooijmans et al. 2016); otherwise the inputs alone, over all time steps (Laurent et al. 2016)",

@@ -6,7 +6,8 @@ from typing import Any
 
 import keras
 
-from models.blocks import hidden_block, needs_bias, network_input, normalization
+from custom_layers import BatchNormalization
+from models.blocks import hidden_block, needs_bias, network_input
 from models.config import ModelConfig, NormConfig
 
 
@@ -54,27 +55,27 @@ class NormalizedRecurrence(keras.Layer):
         self.activation, self.norm = keras.activations.get(activation), norm
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create U, (units, units), γ_x, γ_h and b, (units,), and a normalization for each term of each time step."""
+        """Create U, (units, units), γ_x, γ_h and b, (units,), and the normalizations: of all inputs, (times, units), and of each step."""
         _, times, units = input_shape
-        plain = self.norm.model_copy(update={"center": False, "scale": False})
+        affine = {"center": False, "scale": False, "momentum": self.norm.momentum, "epsilon": self.norm.epsilon}
         initial = keras.initializers.Constant(self.norm.initial_scale)
         self.recurrent_kernel = self.add_weight(shape=(units, units), initializer="orthogonal", name="recurrent_kernel")
         self.bias = self.add_weight(shape=(units,), initializer="zeros", name="bias")
         self.gammas = [self.add_weight(shape=(units,), initializer=initial, name=f"gamma_{of}") for of in ("x", "h")]
-        self.norms_x = [normalization(plain, f"norm_x_{t}") for t in range(times)]
-        self.norms_h = [normalization(plain, f"norm_h_{t}") for t in range(1, times)]
-        for norm in (*self.norms_x, *self.norms_h):
+        self.norm_x = BatchNormalization(axis=(1, 2), name="norm_x", **affine)
+        self.norms_h = [BatchNormalization(name=f"norm_h_{t}", **affine) for t in range(1, times)]
+        self.norm_x.build((None, times, units))
+        for norm in self.norms_h:
             norm.build((None, units))
 
     def call(self, z: keras.KerasTensor, training: bool | None = None) -> keras.KerasTensor:
         """Unroll over time, whose length must be known."""
         kernel, bias, of_x, of_h = map(keras.ops.convert_to_tensor, (self.recurrent_kernel, self.bias, *self.gammas))
-        states: list[keras.KerasTensor] = []
-        for t, norm in enumerate(self.norms_x):
-            term = of_x * norm(z[:, t], training=training) + bias
-            if states:
-                term += of_h * self.norms_h[t - 1](keras.ops.matmul(states[-1], kernel), training=training)
-            states.append(self.activation(term))
+        terms = of_x * self.norm_x(z, training=training) + bias
+        states = [self.activation(terms[:, 0])]
+        for t, norm in enumerate(self.norms_h, start=1):
+            term = of_h * norm(keras.ops.matmul(states[-1], kernel), training=training)
+            states.append(self.activation(terms[:, t] + term))
         return keras.ops.stack(states, axis=1)
 
 

@@ -32,6 +32,7 @@ def report(
     from experiments import reproduction
     from experiments.records.storage import StorageError
     from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
+    from experiments.study import Study
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value

@@ -21,7 +21,7 @@ from experiments.reporting import terminal
 from experiments.training.surroundings import unconfigure
 
 if TYPE_CHECKING:
-    from experiments.conduct import Study
+    from experiments.study import Study
     from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
@@ -88,8 +88,8 @@ def run(
 
 
 def _load(configs: list[Path], overrides: list[str], out: Path) -> list[Study]:
-    from experiments.conduct import Study
     from experiments.records.ownership import Origin
+    from experiments.study import Study
 
     studies, faults = [], []
     for path in configs:
@@ -119,8 +119,8 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
     for study in studies:
         experiment = study.experiment
         waits = study.waits_for_tuning()
-        plan = plan_sweep([*study.tuning(), *([] if waits else study.evaluation())])
-        later = len(study.evaluation_ahead()) if waits else 0
+        plan = plan_sweep(study.tuning() if waits else study.places())
+        later, between = len(study.evaluation_ahead()) if waits else 0, len(study.edges_ahead())
         total = len(plan.done) + len(plan.pending) + later
         console.print(f"{experiment.name}: {experiment.config.title}")
         console.print(f"  {total} runs of {len(experiment.config.arms)} arms, {len(plan.done)} done already")
@@ -130,9 +130,12 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
         console.print(f"  {total - len(plan.done)} to train, {len(programs)} programs to compile")
         if later:
             console.print(f"  {later} of them at learning rates that the tuning runs will choose")
+        if between:
+            console.print(f"  up to {between} more, between values of the grid, which the results will choose")
         seconds = estimate_seconds(plan, options.workers)
         known = seconds is not None and not later
-        console.print(f"  estimated time: {f'{seconds:.0f} s' if known else 'not known before the first runs'}")
+        rest = ", without those between" if between else ""
+        console.print(f"  estimated time: {f'{seconds:.0f} s{rest}' if known else 'not known before the first runs'}")
     for study in studies:
         study.check(replace)
 

@@ -67,7 +67,7 @@ def tuned_experiment(*parts: dict, **fields: object) -> ExperimentConfig:
 def tuning_rows(best: dict[str, float]) -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"arm": arm, RATE: rate, "seed": seed, "status": "finished", "final_validation_accuracy": float(rate == at)}
+            {"arm": arm, RATE: rate, "seed": seed, "status": "finished", "late_validation_accuracy": float(rate == at)}
             for arm, at in ({"other": 1.0} | best).items()
             for rate in RATES
             for seed in (100, 101, 102)

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import experiments.conduct
-from experiments.conduct import Study, conduct
+from experiments.conduct import conduct
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.records.ownership import Origin
 from experiments.records.storage import Curve, Record
+from experiments.study import Study
 from experiments.sweeping.planning import SweepPlan
 from experiments.sweeping.sweep import SweepOptions
 

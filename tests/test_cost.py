@@ -11,12 +11,12 @@ import pytest
 from counting import calls, opened
 
 from experiments.analysis.results_table import results_table
-from experiments.conduct import Study
 from experiments.configuration.claim import ClaimConfig
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.records.storage import Curve, Record
+from experiments.study import Study
 from experiments.sweeping.planning import plan_sweep
 
 FEW, MANY = 40, 200

@@ -11,13 +11,13 @@ import pytest
 from experiments import reproduction
 from experiments.analysis.claims import ClaimResult
 from experiments.analysis.results_table import results_table
-from experiments.conduct import Study
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.tiers import README_TIER, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import storage
 from experiments.records.storage import Record, StorageError
 from experiments.reporting.report import replace_between_markers, verdict_table_markdown
+from experiments.study import Study
 
 PROJECT = Path(__file__).resolve().parent.parent
 PUBLISHED = PROJECT / "docs" / "results"

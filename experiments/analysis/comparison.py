@@ -281,7 +281,7 @@ class _Compared:
     def _edges(self, moderators: Mapping[str, Any]) -> Comparison:
         """The largest rate at which each seed trains, with and without, and the ratio by its worse end and its better."""
         definition = self.part.metric or "trains"
-        level = half_way(self.table, self.config, self.arms, self.chance)
+        level = half_way(self.table, self.config, self.config.arms, self.chance)
         found = {arm: np.array(edges(self.table, self.config, arm, level, definition), float).T for arm in self.arms}
         ends: dict[str, Ends] = {arm: (low, high) for arm, (low, high) in found.items()}
         if self.part.baseline and (

@@ -57,6 +57,14 @@ def final_value(record: Record, metric: str) -> float:
     return float(curve.values[-1]) if curve is not None else np.nan
 
 
+def late_value(record: Record, metric: str) -> float:
+    """Median of the last three values of the metric, of all where there are fewer; of a diverged run as final_value."""
+    if record.status == "diverged":
+        return _worst_outcome(metric)
+    curve = _measured(record, metric)
+    return float(np.median(curve.values[-3:])) if curve is not None else np.nan
+
+
 def best_value(record: Record, metric: str) -> float:
     """Best value at any evaluation, before divergence if the run diverged: lowest of a loss, highest of the rest."""
     curve = _measured(record, metric)

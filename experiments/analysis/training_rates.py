@@ -1,114 +1,151 @@
-"""At which learning rates does an arm train, and where exactly does it cease to? Protocol 2, rules 2 and 4."""
+"""At which learning rates does a network train, and where between two of them does that end?
+
+Protocol 2, rule 4 and `higher_rates`. Rates are values of the tuned axis. Of further axes of the grid, `at` fixes any;
+along one that it leaves free, a rate counts where it does at every value.
+"""
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.statistics import median
-from experiments.analysis.tuning import ResultRows, cells, plain
-from experiments.configuration.experiment import ExperimentConfig
+from experiments.analysis.tuning import Cell, ResultRows, cells, late_accuracies, plain
+from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 
-LATE = "late_validation_accuracy"
-MOST_FAILING = 0.2  # of the tuning seeds: 1 of 5
-DIGITS = 4  # of a rate that is tried between two of the grid
 Definition = Literal["trains", "finite"]
-DEFINITIONS: tuple[Definition, ...] = ("trains", "finite")
+DEFINITIONS: tuple[Definition, ...] = get_args(Definition)
+Fixed = Mapping[str, Any]  # axis → value
+FREE: Fixed = MappingProxyType({})
+DIGITS = 4  # of a rate between two others, which is part of a folder's name
 
 
-def half_way(table: pd.DataFrame, config: ExperimentConfig, arms: Iterable[str], chance: float) -> float:
-    """Return half way from chance to the best accuracy of any arm at any values of the grid; nan where none is known.
+def half_way(
+    table: pd.DataFrame, config: ExperimentConfig, arms: Iterable[str], chance: float = 0.1, at: Fixed = FREE
+) -> float:
+    """Return the accuracy half way from chance to the best of any of the arms and cells.
 
-    An accuracy is the median over tuning seeds of the last three evaluations' median.
+    An arm's accuracy in a cell is the median over the tuning seeds of the late one. nan while a tuning run of these
+    arms is missing or failed, as the best may yet be a better one, and without tuning.
     """
-    rows = ResultRows(table, config)
-    found = [_late(rows, config, arm, cell) for arm in arms for cell in cells(config)]
-    known = [median(np.array(of_seeds)) for of_seeds in found if of_seeds]
-    return (chance + np.nanmax(known)) / 2 if known and not np.isnan(known).all() else np.nan
+    if config.tuning is None:
+        return np.nan
+    rows, seeds = ResultRows(table, config), config.tuning.seeds
+    found = [np.median(late_accuracies(rows, arm, cell, seeds)) for arm in arms for cell in _cells(config, at)]
+    return float(chance + (np.max(found) - chance) / 2)
 
 
 def trains_at(
-    table: pd.DataFrame, config: ExperimentConfig, arm: str, level: float, fixed: Mapping[str, Any]
+    table: pd.DataFrame, config: ExperimentConfig, arm: str, level: float, at: Fixed = FREE
 ) -> dict[Any, bool]:
-    """Return rate → whether in at least four fifths of the tuning seeds the arm ends at `level` or above.
+    """Return rate → whether the arm trains there: in 4 of 5 tuning seeds or more its late accuracy is at least `level`.
 
-    fixed: values of the grid's other axes; along those not given, the arm has to train everywhere.
+    A rate without all its tuning runs is left out, and so is every rate where the level is nan.
     """
-    assert config.tuning
-    rows, over = ResultRows(table, config), list(config.grid).index(config.tuning.over)
-    axes = list(config.grid)
-    trains: dict[Any, bool] = {}
-    for cell in cells(config):
-        if any(cell[axes.index(axis)] != plain(value) for axis, value in fixed.items()):
-            continue
-        of_seeds = _late(rows, config, arm, cell)
-        reached = sum(value >= level for value in of_seeds)
-        enough = bool(of_seeds) and reached >= (1 - MOST_FAILING) * len(config.tuning.seeds) - 1e-9
-        trains[cell[over]] = trains.get(cell[over], True) and enough
-    return trains
+    if config.tuning is None or np.isnan(level):
+        return {}
+    rows, over, seeds = ResultRows(table, config), _place_of_rate(config), config.tuning.seeds
+    by_rate: dict[Any, list[list[float]]] = {}
+    for cell in _cells(config, at):
+        by_rate.setdefault(cell[over], []).append(late_accuracies(rows, arm, cell, seeds))
+    return {
+        rate: all(5 * sum(value >= level for value in of_cell) >= 4 * len(of_cell) for of_cell in found)
+        for rate, found in by_rate.items()
+        if not np.isnan(found).any()
+    }
 
 
 def edges(
-    table: pd.DataFrame, config: ExperimentConfig, arm: str, level: float, definition: Definition
+    table: pd.DataFrame, config: ExperimentConfig, arm: str, level: float, definition: Definition, at: Fixed = FREE
 ) -> list[tuple[float, float]]:
-    """Return for each evaluation seed the largest rate at which its run counts, and the smallest above at which not.
+    """Return for each evaluation seed, in their order, the rates between which the largest that counts lies.
 
-    Upwards from the first rate that counts, whatever lies below: one too small to train in the steps given sets no
-    edge. (rate, inf) where the largest rate still counts, (0, smallest rate) where none does; (nan, nan) where a run
-    of the grid is missing. definition: trains, the run ends at `level` or above; finite, it does not diverge.
+    A run counts where its late accuracy is at least `level` (trains), or where it did not diverge (finite). From the
+    first rate that counts upwards, the interval closes at the first that does not: rates too small to train do not
+    close it, and what trains beyond does not open it again. Its upper end is inf where the largest rate tried counts;
+    it is (0, smallest rate) where none does. Rates tried between those of the grid narrow it. (nan, nan) for a seed of
+    which a run of the grid is missing or failed, and, for trains, where the level is nan.
     """
-    return [_edge(_counting(table, config, arm, seed, level, definition), config) for seed in config.seeds]
+    rows, over = ResultRows(table, config), _place_of_rate(config)
+    grid = {cell[over] for cell in _cells(config, at)}
+    others = list(dict.fromkeys(_without(cell, over) for cell in _cells(config, at)))
+    tried = sorted(grid | {plain(rate) for rate in rows.column(list(config.grid)[over])})
+    intervals = []
+    for seed in config.seeds:
+        counts: dict[float, bool] = {}
+        for rate in tried:
+            found = [rows.row(arm, (*cell[:over], rate, *cell[over:]), seed) for cell in others]
+            runs = [run for run in found if run is not None]
+            if len(runs) == len(found):
+                counts[rate] = all(_counts(rows, run, level, definition) for run in runs)
+        unknown = grid - counts.keys() or (definition == "trains" and np.isnan(level))
+        intervals.append((np.nan, np.nan) if unknown else _interval(list(counts), list(counts.values())))
+    return intervals
 
 
 def midpoints(
-    table: pd.DataFrame, config: ExperimentConfig, arms: Sequence[str], chance: float
-) -> Iterator[tuple[str, int, float]]:
-    """Yield arm, seed and the rate that halves the way to an edge, by either definition, on a logarithmic scale."""
-    level = half_way(table, config, arms, chance)
-    for arm in arms:
-        of_definitions = [edges(table, config, arm, level, definition) for definition in DEFINITIONS]
-        for seed, intervals in zip(config.seeds, zip(*of_definitions, strict=True), strict=True):
-            rates = {
-                float(f"{math.sqrt(low * high):.{DIGITS}g}") for low, high in intervals if low > 0 and np.isfinite(high)
-            }
-            yield from ((arm, seed, rate) for rate in sorted(rates))
+    table: pd.DataFrame, config: ExperimentConfig, arm: str, level: float, at: Fixed = FREE
+) -> dict[int, tuple[float, ...]]:
+    """Return evaluation seed → the rates to try next: the geometric means of its intervals by either definition.
+
+    In four significant digits. A seed whose interval is not closed has none, or one by the other definition.
+    """
+    found: dict[int, set[float]] = {}
+    for definition in DEFINITIONS:
+        for seed, (low, high) in zip(config.seeds, edges(table, config, arm, level, definition, at), strict=True):
+            if low > 0 and math.isfinite(high):
+                middle = float(f"{math.sqrt(low * high):.{DIGITS}g}")
+                if low < middle < high:
+                    found.setdefault(seed, set()).add(middle)
+    return {seed: tuple(sorted(rates)) for seed, rates in found.items()}
 
 
-def _late(rows: ResultRows, config: ExperimentConfig, arm: str, cell: tuple[Any, ...]) -> list[float]:
-    """The tuning seeds' accuracies; empty where one is missing or failed."""
-    seeds = config.tuning.seeds if config.tuning else ()
-    places = [rows.row(arm, cell, seed) for seed in seeds]
-    if any(place is None for place in places):
-        return []
-    return [float(rows.column(LATE)[place]) for place in places if place is not None]
+def next_runs(table: pd.DataFrame, config: ExperimentConfig) -> Iterator[tuple[str, dict[str, Any], int]]:
+    """Yield arm, grid values and seed of the runs that halve every interval of the section `edges` once more.
+
+    In each combination of the further axes by itself; the level is half way to the best of all arms and cells.
+    """
+    if config.edges is None:
+        return
+    over = _place_of_rate(config)
+    level = half_way(table, config, config.arms, config.edges.chance)
+    for arm in config.edges.arms or config.arms:
+        for others in dict.fromkeys(_without(cell, over) for cell in cells(config)):
+            at = dict(zip(_without(tuple(config.grid), over), others, strict=True))
+            for seed, rates in midpoints(table, config, arm, level, at).items():
+                for rate in rates:
+                    yield arm, dict(zip(config.grid, (*others[:over], rate, *others[over:]), strict=True)), seed
 
 
-def _counting(
-    table: pd.DataFrame, config: ExperimentConfig, arm: str, seed: int, level: float, definition: Definition
-) -> list[tuple[float, bool]]:
-    """Every rate at which a seed of an arm was trained, in order, and whether its run counts."""
-    assert config.tuning
-    of_seed = table[(table["arm"] == arm) & (table["seed"] == seed) & (table["status"] != "failed")]
-    counts = of_seed[LATE] >= level if definition == "trains" else of_seed["status"] != "diverged"
-    return sorted(zip(of_seed[config.tuning.over].astype(float), counts, strict=True))
+def _place_of_rate(config: ExperimentConfig) -> int:
+    return list(config.grid).index(config.tuning.over if config.tuning else LEARNING_RATE)
 
 
-def _edge(counting: Sequence[tuple[float, bool]], config: ExperimentConfig) -> tuple[float, float]:
-    assert config.tuning
-    tried = {rate for rate, _ in counting}
-    if not all(any(math.isclose(float(rate), other) for other in tried) for rate in config.grid[config.tuning.over]):
-        return np.nan, np.nan
-    from_first = list(itertools.dropwhile(lambda found: not found[1], counting))
-    if not from_first:
-        return 0.0, counting[0][0]
-    last = 0.0
-    for rate, counts in from_first:
-        if not counts:
-            return last, rate
-        last = rate
-    return last, np.inf
+def _cells(config: ExperimentConfig, at: Fixed) -> list[Cell]:
+    """The cells of the grid that have the values fixed."""
+    fixed = {axis: plain(value) for axis, value in at.items()}
+    return [cell for cell in cells(config) if fixed.items() <= dict(zip(config.grid, cell, strict=True)).items()]
+
+
+def _without(cell: Cell, place: int) -> Cell:
+    return cell[:place] + cell[place + 1 :]
+
+
+def _counts(rows: ResultRows, run: int, level: float, definition: Definition) -> bool:
+    if definition == "finite":
+        return bool(rows.column("status")[run] != "diverged")
+    return bool(rows.column("late_validation_accuracy")[run] >= level)  # 0 where it diverged
+
+
+def _interval(rates: Sequence[float], counts: Sequence[bool]) -> tuple[float, float]:
+    if True not in counts:
+        return 0.0, rates[0]
+    first = counts.index(True)
+    if False not in counts[first:]:
+        return rates[-1], math.inf
+    closing = counts.index(False, first)
+    return rates[closing - 1], rates[closing]

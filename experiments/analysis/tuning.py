@@ -1,6 +1,6 @@
 """Which learning rate is each arm's own best, judged on seeds that are used for nothing else?
 
-Protocol 2, rule 2. Looks at tuning seeds and the validation split only.
+Rule 2 of protocol 2. Looks at tuning seeds and the validation split only.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ class ResultRows:
 def tuned_rates(table: pd.DataFrame, config: ExperimentConfig) -> dict[tuple[str, Cell], Tuned]:
     """Return (arm, values of tuning.per) → best value of tuning.over; empty without tuning.
 
-    Scored by the median of the last three validation accuracies, median over the tuning seeds and over the grid axes
-    that the choice is not made anew for; a diverged run scores 0. Of equally good values the middle one is taken, the smaller of two: a
-    plateau that runs into the edge is not best at the edge.
+    Scored by the late validation accuracy, median over the tuning seeds, then mean over the grid axes that the choice
+    is not made anew for; a diverged run scores 0. Of equally good values the middle one is taken, the smaller of two:
+    a plateau that runs into the edge is not best at the edge.
     """
     if config.tuning is None:
         return {}
@@ -71,10 +71,10 @@ def tuned_rates(table: pd.DataFrame, config: ExperimentConfig) -> dict[tuple[str
     over = axes.index(config.tuning.over)
     tuned = {}
     for arm in config.arms:
-        scores: dict[Cell, dict[Any, list[float]]] = {}
+        scores: dict[Cell, dict[Any, list[list[float]]]] = {}
         for cell in cells(config):
             by_value = scores.setdefault(tuple(cell[place] for place in per_places), {})
-            by_value.setdefault(cell[over], []).extend(_scores(rows, arm, cell, config.tuning.seeds))
+            by_value.setdefault(cell[over], []).append(late_accuracies(rows, arm, cell, config.tuning.seeds))
         tuned.update({(arm, per): _best(by_value) for per, by_value in scores.items()})
     return tuned
 
@@ -110,17 +110,18 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _scores(rows: ResultRows, arm: str, cell: Cell, seeds: tuple[int, ...]) -> list[float]:
-    """Late validation accuracy of each tuning run; nan for one that is missing or failed."""
-    found = [rows.row(arm, cell, seed) for seed in seeds]
-    return [np.nan if row is None else float(rows.column("late_validation_accuracy")[row]) for row in found]
+def late_accuracies(rows: ResultRows, arm: str, cell: Cell, seeds: tuple[int, ...]) -> list[float]:
+    """Return the late validation accuracy of each seed's run in a cell; nan for one that is missing or failed."""
+    found, late = [rows.row(arm, cell, seed) for seed in seeds], rows.column("late_validation_accuracy")
+    return [float(late[row]) if row is not None and late else np.nan for row in found]
 
 
-def _best(by_value: Mapping[Any, list[float]]) -> Tuned:
-    missing = sum(int(np.isnan(scores).sum()) for scores in by_value.values())
-    medians = {value: float(np.median(scores)) for value, scores in by_value.items() if not np.isnan(scores).any()}
-    if not medians:
+def _best(by_value: Mapping[Any, list[list[float]]]) -> Tuned:
+    """The best value. by_value: value → of each cell at this value, the scores of its tuning runs."""
+    missing = sum(int(np.isnan(cells).sum()) for cells in by_value.values())
+    scores = {value: np.median(cells, axis=1).mean() for value, cells in by_value.items() if not np.isnan(cells).any()}
+    if not scores:
         return Tuned(None, False, missing)
-    equally_good = sorted(value for value, found in medians.items() if found >= max(medians.values()) - 1e-9)
+    equally_good = sorted(value for value, score in scores.items() if score >= max(scores.values()) - 1e-9)
     best = equally_good[(len(equally_good) - 1) // 2]
     return Tuned(best, best in (min(by_value), max(by_value)), missing)

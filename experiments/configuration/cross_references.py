@@ -13,6 +13,7 @@ from experiments.configuration.experiment import (
     LEARNING_RATE,
     MOST_RUNS,
     WHY_NO_MORE,
+    EdgesConfig,
     ExperimentConfig,
     TuningConfig,
 )
@@ -46,8 +47,10 @@ def reference_faults(config: ExperimentConfig, run: Mapping[str, Any]) -> Iterat
     yield from _given_twice(("seeds",), config.seeds)
     if config.tuning:
         yield from _tuning(config, config.tuning)
+    if config.edges:
+        yield from _edges(config, config.edges)
     cells = cell_count(config.arms, config.grid)
-    runs = cells * (len(config.seeds) + (len(config.tuning.seeds) if config.tuning else 0))
+    runs = cells * (len(config.seeds) + (len(config.tuning.seeds) if config.tuning else 0)) + _most_between(config)
     if runs > MOST_RUNS >= cells:
         yield ("seeds",), f"must come to at most {MOST_RUNS:,} runs, got {runs:,}: {WHY_NO_MORE}"
     yield from _claim(config)
@@ -115,6 +118,39 @@ def _tuning(config: ExperimentConfig, tuning: TuningConfig) -> Iterator[Fault]:
     yield from _given_twice(("tuning", "seeds"), tuning.seeds)
     if shared := set(tuning.seeds) & set(config.seeds):
         yield ("tuning", "seeds"), f"{sorted(shared)} are evaluation seeds too; a seed is for tuning or for evaluation"
+
+
+def _edges(config: ExperimentConfig, edges: EdgesConfig) -> Iterator[Fault]:
+    for arm in edges.arms:
+        yield from _among(("edges", "arms"), arm, config.arms, "an arm")
+    yield from _given_twice(("edges", "arms"), edges.arms)
+    if config.tuning is None or config.tuning.evaluate != "all":
+        yield ("edges",), "are looked for among the evaluation runs at all values; set tuning: {evaluate: all}"
+        return
+    over = config.tuning.over
+    values, field = config.grid.get(over), field_at(RunConfig, _parts(over))
+    if values is None or field is None:  # which is a fault of its own
+        return
+    if field.annotation is not float or not all(map(_is_positive, values)):
+        yield ("edges",), f"halve between values of {over}, which has to have fractions, all above 0"
+    elif len(values) < 2:
+        yield ("edges",), f"lie between values of {over}, of which grid has {len(values)}; give more"
+
+
+def _most_between(config: ExperimentConfig) -> int:
+    """How many runs between the values of the grid there are at most: one a halving by either definition."""
+    if not (config.edges and config.tuning):
+        return 0
+    others = {axis: values for axis, values in config.grid.items() if axis != config.tuning.over}
+    return 2 * config.edges.halvings * cell_count(config.arms, others) * len(config.seeds)
+
+
+def _is_positive(value: Any) -> bool:
+    """Whether a grid's value is above 0; what is no number at all is a fault of its own."""
+    try:
+        return float(value) > 0
+    except (TypeError, ValueError):
+        return True
 
 
 def _claim(config: ExperimentConfig) -> Iterator[Fault]:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from experiments.configuration.claim import ClaimConfig
 from experiments.configuration.run import RunConfig, Seed
 from experiments.configuration.yaml_source import Key, Source, shown
-from models.config import AtMost, Natural, Strict
+from models.config import AtMost, Count, Share, Strict
 
 Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
 MOST_RUNS = 100_000  # of an experiment
 _SPAN = re.compile(r"\s*(\d{1,10})\s*-\s*(\d{1,10})\s*")
+Section = TypeVar("Section", bound=BaseModel)
 WHY_NO_MORE = "each run is a folder of files and a row of the results; cut the experiment into several files"
 
 
@@ -35,9 +36,20 @@ class TuningConfig(Strict):
 
 
 class EdgesConfig(Strict):
-    """Every evaluation seed's edge of the tuned axis, closed in on by halving, on a logarithmic scale."""
+    """Where between two values of `tuning.over` does each evaluation seed cease to train, or begin to diverge?
 
-    halvings: Annotated[Natural, AtMost(8, "a half decade is then cut into 256")] = Field(3, description="how often")
+    After all runs of the grid, runs at values between are trained, each in the middle, on a scale of factors, of what
+    the runs before it have left open.
+    """
+
+    halvings: Annotated[Count, AtMost(8, "the values between have four digits")] = Field(
+        3, description="how often; three times narrow a half decade to a factor of 1.15"
+    )
+    arms: tuple[str, ...] = Field((), description="the arms concerned; none: all")
+    chance: Share = Field(
+        0.1,
+        description="accuracy of guessing; a run trains that comes half way from there to the best accuracy of any arm",
+    )
 
 
 def _seeds(value: Any) -> Any:
@@ -90,7 +102,10 @@ class ExperimentConfig(Strict):
         None, description="pick each arm's best value of a grid axis first; {} for the preset", examples=[{}]
     )
     edges: EdgesConfig | None = Field(
-        None, description="find where every arm and seed ceases to train, between two values of the grid", examples=[{}]
+        None,
+        description="look between the values of tuning.over for the largest that train; takes tuning.evaluate all; {} "
+        "for the preset",
+        examples=[{"halvings": 3}],
     )
     seeds: Seeds = Field(
         (0,),
@@ -163,9 +178,34 @@ class Experiment:
         return arm, tuple(grid[axis] for axis in self.config.grid)
 
     def run(self, arm: str, grid: Mapping[str, Any], seed: int, **changes: Any) -> Run:
-        """Return the run of one cell with one seed and, perhaps, other changes to its configuration."""
-        config = self._cells[self._cell(arm, grid)]
+        """Return the run of one cell with one seed and, perhaps, other changes to its configuration.
+
+        With edges the value of `tuning.over` may be any, as between two of the grid.
+        """
+        config = self._cells.get(self._cell(arm, grid)) or self._between(arm, grid)
         return Run.model_construct(arm=arm, grid=dict(grid), config=config.model_copy(update={"seed": seed, **changes}))
+
+    def _between(self, arm: str, grid: Mapping[str, Any]) -> RunConfig:
+        """The run of a cell with another value of `tuning.over` than those of the grid; KeyError where none may be."""
+        if not (self.config.edges and self.config.tuning):
+            raise KeyError(self._cell(arm, grid))
+        over = self.config.tuning.over
+        _, values = next(iter(self._cells))
+        of_grid = dict(zip(self.config.grid, values, strict=True))[over]
+        return _changed(self._cells[self._cell(arm, {**grid, over: of_grid})], over, grid[over])
+
+    def trials(self, between: Iterable[float] = ()) -> set[tuple[str, str]]:
+        """Return arm and trial of every cell, as it is and, as tuning runs are, not timed.
+
+        between: values of tuning.over beside those of the grid.
+        """
+        cells = [*self.cells()]
+        if self.config.tuning and cells:
+            over, (_, first) = self.config.tuning.over, cells[0]
+            others = [(arm, grid) for arm, grid in cells if grid[over] == first[over]]
+            cells += [(arm, {**grid, over: float(value)}) for arm, grid in others for value in between]
+        changes: tuple[dict[str, Any], ...] = ({}, {"timed": False})
+        return {(arm, self.run(arm, grid, 0, **change).config.trial()) for arm, grid in cells for change in changes}
 
     def tuning_runs(self) -> list[Run]:
         """Return the runs from which each arm's best value is picked, by accuracy: not timed. None without tuning."""
@@ -183,6 +223,12 @@ class Experiment:
             or tuning.evaluate == "all"
             or best.get((arm, tuple(grid[axis] for axis in tuning.per))) == grid[tuning.over]
         ]
+
+
+def _changed(config: Section, dotted: str, value: Any) -> Section:
+    """A section of a run with one field inside it changed."""
+    name, _, inner = dotted.partition(".")
+    return config.model_copy(update={name: _changed(getattr(config, name), inner, value) if inner else value})
 
 
 def json_schema() -> dict[str, Any]:

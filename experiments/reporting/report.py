@@ -21,6 +21,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import ClaimResult, PartResult
+from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
@@ -164,14 +165,15 @@ def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
 
 
 def _rate_runs(evidence: Evidence) -> tuple[pd.DataFrame, str] | None:
-    """Return the runs that trained with every learning rate, and whose they are; None where there was only one rate."""
+    """Return the runs at the grid's learning rates, and whose they are; None where there was only one rate."""
     table, tuning = evidence.table, evidence.experiment.tuning
     if LEARNING_RATE not in table.columns:
         return None
     seeds, words = evidence.experiment.seeds, "evaluation seeds"
     if tuning and tuning.evaluate == "best":
         seeds, words = tuning.seeds, "tuning seeds"
-    runs = table[table["seed"].isin(seeds)]
+    rates = [plain(rate) for rate in evidence.experiment.grid[LEARNING_RATE]]  # between these only some seeds train
+    runs = table[table["seed"].isin(seeds) & table[LEARNING_RATE].isin(rates)]
     others = [axis for axis in evidence.experiment.grid if axis != LEARNING_RATE]
     pooled = f", over all values of {_list(others)}" if others else ""
     return (runs, f"{words} {_ranges(seeds)}{pooled}") if runs[LEARNING_RATE].nunique() > 1 else None

@@ -75,6 +75,13 @@ def test_a_diverged_run_has_no_final_value_of_a_metric_without_a_worst_end():
     assert isnan(measures.final_value(record({"gradient_norm/1": {0: 1.0}}, "diverged", 40), "gradient_norm/1"))
 
 
+def test_the_late_value_is_the_median_of_the_last_three():
+    assert measures.late_value(record(LEARNING), "accuracy/validation") == 0.91  # of 0.8, 0.93 and 0.91
+    assert measures.late_value(record({"loss/test": {0: 2.3, 50: 0.7}}), "loss/test") == 1.5
+    assert measures.late_value(record(LEARNING, "diverged", 160), "accuracy/validation") == 0.0
+    assert isnan(measures.late_value(record({}, "failed"), "accuracy/validation"))
+
+
 def test_best_value_is_the_highest_accuracy_and_the_lowest_loss():
     assert measures.best_value(record(LEARNING), "accuracy/validation") == 0.93
     assert measures.best_value(record({"loss/test": {0: 2.3, 50: 0.4, 100: 0.7}}), "loss/test") == 0.4

@@ -73,6 +73,7 @@ def test_one_row_a_run_with_its_place_outcome_and_measures():
     np.testing.assert_array_equal(table["diverged_at"], [np.nan, 30, np.nan])
     np.testing.assert_array_equal(table["final_test_accuracy"], [0.9, 0.0, np.nan])
     np.testing.assert_array_equal(table["final_validation_accuracy"], [0.92, 0.0, np.nan])
+    np.testing.assert_array_equal(table["late_validation_accuracy"], [0.51, 0.0, np.nan])
     np.testing.assert_array_equal(table["best_validation_accuracy"], [0.92, 0.1, np.nan])
     np.testing.assert_array_equal(table["final_train_loss"], [0.3, inf, np.nan])
     np.testing.assert_array_equal(table["train_seconds"], [1.0, np.nan, np.nan])
@@ -84,7 +85,13 @@ def test_one_row_a_run_with_its_place_outcome_and_measures():
 def test_without_a_claim_the_standard_measures_stand_alone():
     assert list(results_table([("bn", {}, record(0))]).columns) == [
         *("arm", "seed", "trial", "status", "diverged_at", "final_test_accuracy", "final_validation_accuracy"),
-        *("best_validation_accuracy", "final_train_loss", "train_seconds", "seconds_per_step"),
+        *(
+            "late_validation_accuracy",
+            "best_validation_accuracy",
+            "final_train_loss",
+            "train_seconds",
+            "seconds_per_step",
+        ),
     ]
 
 

@@ -36,6 +36,7 @@ def experiment(folder: Path, rates: str = "[0.1, 1, 10]", tail: str = "seeds: 3\
 
 def row(arm: str, rate: float, seed: int, validation: float, test: float = 0.5, **fields: Any) -> dict[str, Any]:
     values = {"arm": arm, RATE: rate, "seed": seed, "status": "finished", "final_validation_accuracy": validation}
+    values["late_validation_accuracy"] = validation
     return values | {"final_test_accuracy": test, "best_validation_accuracy": validation, TARGET: 100.0} | fields
 
 

@@ -94,7 +94,7 @@ def test_a_fault_names_file_line_field_found_allowed_and_nearest(tmp_path: Path,
         ("title: t\narms:\n  summary: {}", "x.yaml:3: arms.summary: 'summary' is the folder of the whole experiment's summary; choose another name"),
         (f"{BASE}run:", f"x.yaml:4: run: {FIELDS}, got nothing; write {{}} for no fields"),
         (f"{BASE}run: 5", f"x.yaml:4: run: {FIELDS}, got 5"),
-        (f"{BASE}titel: u", "x.yaml:4: titel: no such field; 'titel' is not one of title, run, arms, grid, tuning, seeds, claim; did you mean 'title'?"),
+        (f"{BASE}titel: u", "x.yaml:4: titel: no such field; 'titel' is not one of title, run, arms, grid, tuning, edges, seeds, claim; did you mean 'title'?"),
     ],
 )  # fmt: skip
 def test_a_fault_at_the_top_of_the_file(tmp_path: Path, text: str, fault: str):

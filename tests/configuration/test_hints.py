@@ -7,7 +7,7 @@ from experiment_files import BASE, faults_of
 from experiments.configuration.run import RunConfig
 
 RUN = f"is not one of {', '.join(RunConfig.model_fields)}"
-TOP = "is not one of title, run, arms, grid, tuning, seeds, claim"
+TOP = "is not one of title, run, arms, grid, tuning, edges, seeds, claim"
 OF_BN = "custom (this project's layer) or stock (Keras's)"
 BN = f"batch normalization is model.norm.kind: {OF_BN}"
 STEPS = "training is counted in steps, one a batch: steps = epochs × training examples / batch_size"

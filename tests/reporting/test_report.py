@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
+import pandas as pd
 import pytest
 from claim_results import (
     HOSTILE,
     RESULTS,
     Elements,
     claim,
+    evidence,
     experiment,
     part,
     report,
     words,
 )
+from matplotlib.figure import Figure
 
+from experiments import reporting
 from experiments.reporting.commands import PROJECT
+from experiments.reporting.figures import rate_figure
 from experiments.reporting.report import (
     render_report,
     settings_words,
@@ -50,6 +56,21 @@ def test_a_section_holds_all_that_a_claim_rests_on(monkeypatch: pytest.MonkeyPat
         "packages keras 3.15.0",
     ):
         assert expected in text
+
+
+def test_accuracy_is_drawn_at_the_rates_of_the_grid_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[pd.DataFrame] = []
+
+    def draw(runs: pd.DataFrame) -> Figure:
+        drawn.append(runs)
+        return rate_figure(runs)
+
+    monkeypatch.setattr(reporting.report, "rate_figure", draw)
+    shown = evidence()
+    between = shown.table.assign(**{"optimizer.learning_rate": 0.3162})
+    shown = replace(shown, table=pd.concat([shown.table, between]))
+    render_report(RESULTS[:1], {"faster": shown}, tier="mnist", provenance={}, aa_check=None)
+    assert set(drawn[0]["optimizer.learning_rate"]) == {0.1, 1.0}
 
 
 def test_a_refuted_claim_says_what_it_goes_against_and_how_the_scale_differs() -> None:
