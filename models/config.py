@@ -90,6 +90,7 @@ Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_not_a_boo
 Positive = Annotated[
     float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_a_boolean), AfterValidator(_in_32_bits)
 ]
+NotNegative = Annotated[float, Field(ge=0, le=1e37, allow_inf_nan=False), BeforeValidator(_not_a_boolean)]
 Share = Annotated[
     float,
     Field(ge=0, lt=1, allow_inf_nan=False),

@@ -12,7 +12,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import AtMost, BatchSize, Count, ModelConfig, Natural, Positive, Share, Strict, UsedWith
+from models.config import (
+    AtMost,
+    BatchSize,
+    Count,
+    ModelConfig,
+    Natural,
+    NotNegative,
+    Positive,
+    Share,
+    Strict,
+    UsedWith,
+)
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
@@ -30,7 +41,6 @@ Probe = Literal[
     "step_loss",
     "training_loss",
     "corruptions",
-    "recomputed_statistics",
 ]
 
 PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered from 1
@@ -47,8 +57,8 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "layer's last. Costs no further pass."
     ),
     "saturation": (
-        "`saturation/<layer>` and `saturation/all`: share of hidden outputs below 0.05 or above 0.95. Costs "
-        "no further pass."
+        "`saturation/<layer>` and `saturation/all`: share of hidden outputs below 0.05 or above 0.95; "
+        "`far_saturation/…`: below 0.02 or above 0.98. Costs no further pass."
     ),
     "standardization": (
         "`standardization/mean` and `standardization/variance`: how far batch-normalized values, before γ and "
@@ -77,17 +87,13 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
     "step_loss": "`loss/step`: training loss of each of the first 100 steps. Costs nothing beyond its curve.",
     "training_loss": (
         "`loss/training_split` and `accuracy/training_split`: of the first 1,000 training examples, with the "
-        "moving statistics. Costs a forward pass over these at each evaluation."
+        "statistics of the evaluation. Costs a forward pass over these at each evaluation."
     ),
     "corruptions": (
-        "`corrupted/<statistics>/brightness=<change>` and `corrupted/<statistics>/contrast=<factor>`: test "
-        "accuracy on changed images, with the moving statistics and with each batch's own. Costs 32 forward "
-        "passes over the test split, once, after the last step. Needs images."
-    ),
-    "recomputed_statistics": (
-        "`accuracy/test_recomputed`: test accuracy when the moving statistics are taken anew from training "
-        "examples, 10,000 at most. Costs a forward pass over these and one over the test split, once, after "
-        "the last step."
+        "`corrupted/<statistics>/brightness/<change>` and `corrupted/<statistics>/contrast/<factor>`: test "
+        "accuracy on changed images, with the statistics of the run (`kept`) and with those of a mix of all "
+        "changes (`recomputed`). Costs 32 forward passes over the test split, once, after the last step. Needs "
+        "images."
     ),
 }
 OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
@@ -132,6 +138,9 @@ class OptimizerConfig(Strict):
     momentum: Annotated[Share, UsedWith("kind", ("sgd",))] = Field(
         0.0, description="share of the last update that is added to the next"
     )
+    weight_decay: NotNegative = Field(
+        0.0, description="λ of λ/2·‖w‖² in the loss, over kernels alone; in the gradient, as in van Laarhoven 2017"
+    )
     beta_1: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
         0.9, description="share of the mean gradient that is kept at each step"
     )
@@ -156,6 +165,20 @@ class RunConfig(Strict):
         1000, description="optimizer updates, a multiple of evaluate_every; 0: look at the initial network alone"
     )
     evaluate_every: Count = Field(50, description="steps from one evaluation, with its probes, to the next")
+    evaluation_examples: Count | None = Field(
+        None,
+        description="look at the first so many of the validation split at an evaluation, and of the test split "
+        "where that is looked at each time; null: at all",
+    )
+    statistics: Literal["population", "moving"] = Field(
+        "population",
+        description="how a batch-normalized network is read at evaluations: with statistics taken anew from 1,000 "
+        "training examples, or with its moving averages, which lag",
+    )
+    moving_averages: tuple[Share, ...] = Field(
+        (),
+        description="momenta of moving averages with which it is read, too: accuracy/validation/moving_0.9 and so on",
+    )
     test_every_evaluation: bool = Field(
         False, description="evaluate the test split each time; otherwise once, after the last step"
     )
@@ -220,6 +243,8 @@ class RunConfig(Strict):
             "steps": min(self.steps, 1),
             "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
             "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
-            "optimizer": self.optimizer.model_copy(update={"learning_rate": 1.0}),
+            "optimizer": self.optimizer.model_copy(
+                update={"learning_rate": 1.0, "weight_decay": float(self.optimizer.weight_decay > 0)}
+            ),
         }
         return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)

@@ -36,7 +36,7 @@ class DatasetError(Exception):
 class Facts:
     """shape: of one example. examples: of train and test together; None until they lie prepared on the disk.
 
-    official_test: how many of the examples are the data set's own test; 0 where the split draws them.
+    official_test: how many test examples the data set itself sets apart; as many are drawn from all.
     """
 
     shape: tuple[int, ...]
@@ -58,7 +58,7 @@ EMBEDDED: Mapping[str, Facts] = {
 
 
 def split_sizes(examples: int, official_test: int) -> tuple[int, int, int]:
-    """Return how many are for training, validation (20 %, at most 5,000) and test (20 %, if none is official)."""
+    """Return how many are for training, validation (20 %, at most 5,000) and test (as many as official, else 20 %)."""
     test = official_test or math.ceil(TEST_SHARE * examples)
     validation = min(MOST_VALIDATION, round(VALIDATION_SHARE * examples))
     return examples - test - validation, validation, test

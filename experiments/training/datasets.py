@@ -30,7 +30,7 @@ from experiments.training.dataset_facts import (
 )
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR}  # errors of the disk
-LEAST_OF_A_CLASS = {True: 2, False: 3}  # for a stratified split where a test is official, and where it is drawn too
+LEAST_OF_A_CLASS = 3  # for a stratified split into three parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +40,14 @@ class Dataset:
     features: (examples, height, width, channels) of images or (examples, features) of tables; uint8, uint16 or
         float32.
     labels: (examples,) int32. unit: what the features are divided by, so that images lie in [0, 1].
-    official_test: the data set's own test examples, or None where the split draws them.
+    official_test: how many test examples the data set itself sets apart; as many are drawn from all.
     """
 
     features: np.ndarray
     labels: np.ndarray
     classes: int
     unit: float
-    official_test: np.ndarray | None = None
+    official_test: int = 0
 
     @functools.cached_property
     def digest(self) -> str:
@@ -61,8 +61,7 @@ class Dataset:
     @property
     def facts(self) -> Facts:
         """What was known, or would have been, before the data were loaded."""
-        official = 0 if self.official_test is None else len(self.official_test)
-        return Facts(self.features.shape[1:], self.classes, len(self.labels), official)
+        return Facts(self.features.shape[1:], self.classes, len(self.labels), self.official_test)
 
 
 @dataclass(frozen=True)
@@ -91,15 +90,17 @@ def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
 
 @functools.lru_cache(maxsize=64)  # as many as the seeds of a sweep, whose runs take turns
 def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
-    """Split by seed, stratified by label, into parts of `split_sizes`."""
+    """Split all examples by seed, stratified by label, into parts of `split_sizes`.
+
+    A data set's own test is not kept apart: with one test for all seeds, what differs between seeds would tell of
+    training alone (protocol 2, rule 1).
+    """
     from sklearn.model_selection import train_test_split
 
-    rest, test = np.arange(len(dataset.labels)), dataset.official_test
-    _, validation_size, test_size = split_sizes(len(rest), 0 if test is None else len(test))
-    if test is None:
-        rest, test = train_test_split(rest, test_size=test_size, random_state=seed, stratify=dataset.labels)
-    else:
-        rest = np.setdiff1d(rest, test)
+    _, validation_size, test_size = split_sizes(len(dataset.labels), dataset.official_test)
+    rest, test = train_test_split(
+        np.arange(len(dataset.labels)), test_size=test_size, random_state=seed, stratify=dataset.labels
+    )
     train, validation = train_test_split(
         rest, test_size=validation_size, random_state=seed, stratify=dataset.labels[rest]
     )
@@ -157,8 +158,8 @@ def _from_tfds(name: str, data_dir: Path | None) -> Dataset:
         raise damaged(name, Path(builder.data_dir), error) from error
     images = np.concatenate([part[image] for part in parts])
     labels = np.concatenate([part[label] for part in parts]).astype(np.int32)
-    official = np.arange(sizes["train"], len(labels)) if "test" in sizes else None
-    dataset = Dataset(images, labels, builder.info.features[label].num_classes, _unit(name, images), official)
+    classes = builder.info.features[label].num_classes
+    dataset = Dataset(images, labels, classes, _unit(name, images), sizes.get("test", 0))
     _check_labels(name, dataset)
     return dataset
 
@@ -191,28 +192,25 @@ def _unit(name: str, images: np.ndarray) -> float:
 
 def _check_labels(name: str, dataset: Dataset) -> None:
     """Raise DatasetError where the labels do not allow a split that has every class in every part."""
-    labels, official = dataset.labels, dataset.official_test
+    labels = dataset.labels
     if missing := np.count_nonzero(labels < 0):
         raise DatasetError(
             "dataset.name", f"{missing} of the {len(labels)} examples of {name} have no label (-1); store it without"
         )
-    rest = labels if official is None else np.delete(labels, official)
-    counts = np.bincount(rest, minlength=dataset.classes)
+    counts = np.bincount(labels, minlength=dataset.classes)
     found = np.flatnonzero(counts)
     if len(found) < 2:
         raise DatasetError(
-            "dataset.name", f"the training examples of {name} are of {len(found)} class; there is nothing to learn"
+            "dataset.name", f"the examples of {name} are of {len(found)} class; there is nothing to learn"
         )
-    needed = LEAST_OF_A_CLASS[official is not None]
     rarest = found[np.argmin(counts[found])]
-    if counts[rarest] < needed:
+    if counts[rarest] < LEAST_OF_A_CLASS:
         raise DatasetError(
             "dataset.name",
-            f"class {rarest} of {name} has {counts[rarest]} examples beside any official test; "
-            f"give a set with {needed} or more of each class, which every part needs",
+            f"class {rarest} of {name} has {counts[rarest]} examples; give a set with {LEAST_OF_A_CLASS} or more of "
+            "each class, which every part needs",
         )
-    train, validation, test = split_sizes(len(labels), 0 if official is None else len(official))
-    if min(train, validation, test if official is None else train) < len(found):
+    if min(split_sizes(len(labels), dataset.official_test)) < len(found):
         raise DatasetError(
             "dataset.name",
             f"{name} has {len(labels)} examples of {len(found)} classes; give a set with enough for every part to "

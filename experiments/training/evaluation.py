@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,14 +13,27 @@ from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Split
 
 EVALUATION_BATCH = 1000  # examples at a time, to bound a CNN's memory
+POPULATION = 1000  # training examples that population statistics are taken from (protocol 2, rule 5)
 EVALUATION_ROUNDING = 8  # examples: validation and test of one size are one shape, compiled once
+
+
+class LookedAt(NamedTuple):
+    """Training examples that tell about the network: of the probes' batch, and of population statistics."""
+
+    probed: np.ndarray
+    population: np.ndarray
+
+
+def looked_at(config: RunConfig, split: Split) -> LookedAt:
+    """Return the first training examples, as many as each takes."""
+    return LookedAt(split.train[: config.probe_examples], split.train[:POPULATION])
 
 
 def evaluated_parts(config: RunConfig, split: Split) -> dict[str, np.ndarray]:
     """Return the examples that every evaluation of a run looks at."""
-    parts = {"validation": split.validation}
+    parts = {"validation": split.validation[: config.evaluation_examples]}
     if config.test_every_evaluation:
-        parts["test"] = split.test
+        parts["test"] = split.test[: config.evaluation_examples]
     if "training_loss" in config.probes:
         parts["training_split"] = split.train[:EVALUATION_BATCH]
     return parts

@@ -16,6 +16,7 @@ import tensorflow as tf
 from experiments.configuration.run import RunConfig
 from models.config import BATCH_NORMS
 
+FLAT_ENDS = {"saturation": 0.05, "far_saturation": 0.02}  # of a sigmoid: below, and above 1 less this
 PERCENTILES = (15, 50, 85)  # Ioffe & Szegedy 2015, fig. 1
 MOST_VALUES = 256  # of a convolution's positions, per channel, are enough for a percentile
 DISTANCES = np.linspace(0.5, 4, 8)  # times the learning rate, Santurkar et al. 2018, fig. 4
@@ -64,9 +65,10 @@ class Probes:
             for i, kernel in enumerate(self._kernels, start=1):
                 results[f"gradient_norm/{i}"] = tf.norm(gradients[kernel])
         if "saturation" in self.asked:
-            shares = [tf.reduce_mean(tf.cast((h < 0.05) | (h > 0.95), tf.float32)) for h in post]
-            results |= {f"saturation/{i}": share for i, share in enumerate(shares, start=1)}
-            results["saturation/all"] = tf.reduce_mean(shares)
+            for name, end in FLAT_ENDS.items():
+                shares = [tf.reduce_mean(tf.cast((h < end) | (h > 1 - end), tf.float32)) for h in post]
+                results |= {f"{name}/{i}": share for i, share in enumerate(shares, start=1)}
+                results[f"{name}/all"] = tf.reduce_mean(shares)
         if "standardization" in self.asked and norm_in:
             results |= self._standardization(norm_in)
         if "affine_identity" in self.asked and norm_in:

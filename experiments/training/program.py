@@ -14,11 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from custom_layers import batch_statistics
 from experiments.configuration.run import OptimizerConfig, RunConfig
 from experiments.training.datasets import Dataset, Split, split_dataset
-from experiments.training.evaluation import evaluated_parts, in_rows
+from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
 from experiments.training.probes import Probes
+from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
 from models.initialization import initial_kernels
 from models.networks import build_model
@@ -42,6 +42,9 @@ class Program:
             (v, v.numpy()) for v in (*self.network.variables, *self.optimizer.variables) if id(v) not in kernels
         ]
         self.probes = Probes(config, self.network)
+        self.readings = Readings(config, self.network)
+        self._decayed = [v for v in self.network.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
+        self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
@@ -53,8 +56,7 @@ class Program:
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
-        probed = split.train[: config.probe_examples]
-        self.advance(self._no_batches[:0], in_rows(*evaluated_parts(config, split).values()), probed)
+        self.advance(self._no_batches[:0], in_rows(*evaluated_parts(config, split).values()), looked_at(config, split))
         if config.timed and config.steps:
             self.take_steps(np.zeros(step, np.int32))
 
@@ -66,7 +68,10 @@ class Program:
             state.assign([config.seed, i])
         for kernel, value in initial_kernels(self.network, config.model, config.seed):
             kernel.value.assign(value)
+        self.readings.reset()
         self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
+        if self._weight_decay is not None:
+            self._weight_decay.assign(config.optimizer.weight_decay)
         self._scale.assign(split.scale)
         self._shift.assign(split.shift)
 
@@ -80,23 +85,25 @@ class Program:
         return x, tf.gather(self._labels, indices)
 
     def advance(
-        self, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, first_loss: float | None = None
+        self, order: np.ndarray, examples: np.ndarray, looked_at: LookedAt, first_loss: float | None = None
     ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """Evaluate and probe, then do so after each stretch of steps, until the loss diverges; all in one call.
 
         order: the examples of each step, (at most `stretches`, steps, batch). examples: what to evaluate, (rows,
-        examples), where −1 is padding. probed: the examples of the probes' batch. first_loss: of the run's first step,
-        by which divergence is measured; None where the run begins.
+        examples), where −1 is padding. looked_at: the examples of probes and population statistics. first_loss: of the
+        run's first step, by which divergence is measured; None where the run begins.
 
-        Return how many stretches were done, the losses of the steps, losses and hits of `examples`, and what the probes
-        measured by name, each with a row for the start and one for every stretch; what was not done is zero. Where
-        a run goes on, its start is not looked at again, and that row is zero.
+        Return how many stretches were done, the losses of the steps, losses and hits of `examples` at each reading,
+        (readings, rows, examples), and what the probes measured by name, each with a row for the start and one for
+        every stretch; what was not done is zero. Where a run goes on, its start is not looked at again, and that row
+        is zero.
         """
         batches = self._no_batches.copy()
         batches[: len(order)] = order
         begin, first = (0, np.inf) if first_loss is None else (1, first_loss)
-        inputs = [*map(tf.constant, (batches, examples, probed, len(order), begin)), tf.constant(first, tf.float32)]
-        shape = (*examples.shape, *probed.shape)
+        given = (batches, examples, *looked_at, len(order), begin)
+        inputs = [*map(tf.constant, given), tf.constant(first, tf.float32)]
+        shape = (*examples.shape, *(len(indices) for indices in looked_at))
         if shape not in self._advances:
             self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)
         # Straight to the concrete function: having TensorFlow match a call to a signature takes as long as a step.
@@ -109,11 +116,11 @@ class Program:
         return losses
 
     @functools.cached_property
-    def batch_statistics(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
-        """What `recompute_statistics` asks of a batch of any size."""
+    def population_of(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
+        """Mean and variance of every batch normalization on a batch of inputs of any size."""
         shape = (None, *self.dataset.features.shape[1:])
         compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(
-            batch_statistics(self.network), input_signature=[tf.TensorSpec(shape)]
+            self.readings.population, input_signature=[tf.TensorSpec(shape)]
         )
         return compiled
 
@@ -132,6 +139,7 @@ class Program:
         order: tf.Tensor,
         examples: tf.Tensor,
         probed: tf.Tensor,
+        population: tf.Tensor,
         stretches: tf.Tensor,
         begin: tf.Tensor,
         first_loss: tf.Tensor,
@@ -143,8 +151,8 @@ class Program:
             lambda spec: tf.TensorArray(spec.dtype, rows, element_shape=spec.shape),
             (
                 tf.TensorSpec(steps, tf.float32),
-                tf.TensorSpec(examples.shape, tf.float32),
-                tf.TensorSpec(examples.shape, tf.bool),
+                tf.TensorSpec((len(self.readings.names), *examples.shape), tf.float32),
+                tf.TensorSpec((len(self.readings.names), *examples.shape), tf.bool),
                 probe.structured_outputs,
             ),
         )
@@ -155,7 +163,8 @@ class Program:
                 losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
             first_loss = tf.where((begin == 0) & (row == 1), losses[0], first_loss)
             goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= DIVERGED * first_loss))
-            found = (losses, *self._evaluate(examples), probe(probed))
+            statistics = self.readings.statistics(self.examples(population)[0] if self.readings.recomputes else None)
+            found = (losses, *self._evaluate(examples, statistics), probe(probed))
             kept = tf.nest.map_structure(lambda array, value, row=row: array.write(row, value), kept, found)
             row += 1
         return row, *tf.nest.map_structure(lambda array: array.stack(), kept)
@@ -170,34 +179,44 @@ class Program:
         i, end = tf.constant(0), order.shape[0] if steps is None else steps
         while i < end:
             x, y = self.examples(order[i])
+            before = self.readings.moving()
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
-            self.optimizer.apply(tape.gradient(loss, variables), variables)
+            gradients = tape.gradient(loss, variables)
+            if self._weight_decay is not None:
+                gradients = [
+                    g + self._weight_decay * v if any(v is of for of in self._decayed) else g
+                    for g, v in zip(gradients, variables, strict=True)
+                ]
+            self.optimizer.apply(gradients, variables)
+            self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1
         return losses.stack()
 
     def _evaluate(
-        self, examples: tf.Tensor, change: tf.Tensor | None = None, recomputed: bool = False
+        self, examples: tf.Tensor, statistics: list[list[tf.Tensor]], change: tf.Tensor | None = None
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return loss and hit of each of `examples`, (rows, examples), where −1 is padding, in the same shape.
+        """Return loss and hit of each of `examples`, (rows, examples), where −1 is padding: (readings, rows, examples).
 
-        recomputed: normalize by the statistics of each row instead of the moving ones; there, padding counts as its
-        row's first example. A row that is all padding stands for the data set's first.
+        statistics: of each reading, as `Readings.statistics` gives them. Padding counts as its row's first example; a
+        row that is all padding stands for the data set's first.
         """
+        weights = [tf.convert_to_tensor(v) for v in self.network.trainable_variables]
+        states = [self.readings.state(of_reading) for of_reading in statistics]
 
         def of_row(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             x, y = self.examples(tf.where(indices >= 0, indices, tf.maximum(indices[0], 0)), change)
-            weights, statistics = ([tf.convert_to_tensor(v) for v in variables] for variables in self._variables)
-            logits, _ = self.network.stateless_call(weights, statistics, x, training=recomputed)
-            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, logits)
-            return losses, tf.argmax(logits, axis=1, output_type=tf.int32) == y
+            logits = tf.stack([self.network.stateless_call(weights, state, x, training=False)[0] for state in states])
+            labels = tf.broadcast_to(y, logits.shape[:2])
+            losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+            return losses, tf.argmax(logits, axis=2, output_type=tf.int32) == labels
 
-        return tf.map_fn(of_row, examples, fn_output_signature=(tf.float32, tf.bool))
-
-    @property
-    def _variables(self) -> tuple[list[Any], list[Any]]:
-        return self.network.trainable_variables, self.network.non_trainable_variables
+        if examples.shape[0] == 1:  # which is most often, and mapping over rows costs as much as a small row
+            losses, hits = of_row(examples[0])
+            return losses[:, tf.newaxis], hits[:, tf.newaxis]
+        losses, hits = tf.map_fn(of_row, examples, fn_output_signature=(tf.float32, tf.bool))
+        return tf.transpose(losses, (1, 0, 2)), tf.transpose(hits, (1, 0, 2))
 
     def _probe(self, indices: tf.Tensor) -> dict[str, tf.Tensor]:
         if not self.probes.asked:

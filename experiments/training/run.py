@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import tensorflow as tf
 
-from custom_layers import recompute_statistics
-from experiments.configuration.run import Probe, RunConfig
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Split, batch_order, split_dataset
-from experiments.training.evaluation import evaluated_parts, in_calls, in_rows, means_of_parts
+from experiments.training.evaluation import (
+    POPULATION,
+    LookedAt,
+    evaluated_parts,
+    in_calls,
+    in_rows,
+    looked_at,
+    means_of_parts,
+)
 from experiments.training.program import DIVERGED, Program
 from experiments.training.suitability import require_fit
 
 BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
 CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean
-MOST_RECOMPUTED = 10_000  # training examples for recomputed statistics
 FIRST_STEPS = 100  # whose losses the probe step_loss keeps
 
 
@@ -64,10 +71,10 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
     order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
     program.reset(config, split)
-    parts, probed = evaluated_parts(config, split), split.train[: config.probe_examples]
+    parts, seen_by = evaluated_parts(config, split), looked_at(config, split)
     examples = in_rows(*parts.values())
     seconds, first_loss = 0.0, np.inf
-    for number, stretch in enumerate(_stretches(program, order, examples, probed, config.timed)):
+    for number, stretch in enumerate(_stretches(program, order, examples, seen_by, config.timed)):
         step, metrics, before = number * config.evaluate_every, {}, seconds
         if number:
             seconds += stretch.seconds
@@ -80,19 +87,20 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             if sound < config.evaluate_every:
                 raise Diverged(step - config.evaluate_every + sound + 1)
             metrics["loss/train"] = float(stretch.losses.mean())
-        metrics |= means_of_parts(parts, *stretch.seen)
+        metrics |= _read(program, parts, *stretch.seen)
         if not np.isfinite(metrics["loss/validation"]):
             raise Diverged(step)
         if step == config.steps:
-            if "test" not in parts:
-                metrics |= _tested(program, split, examples.shape, probed, "test")
-            metrics |= _after_training(program, config.probes, split, examples.shape, probed)
+            if len(parts.get("test", ())) < len(split.test):
+                metrics |= _tested(program, split, examples.shape, seen_by)
+            if "corruptions" in config.probes:
+                metrics |= _corrupted(program, split, seen_by.population)
         metrics |= program.probes.metrics(stretch.measured)
         yield Evaluated(step, metrics, seconds)
 
 
 def _stretches(
-    program: Program, order: np.ndarray, examples: np.ndarray, probed: np.ndarray, timed: bool = False
+    program: Program, order: np.ndarray, examples: np.ndarray, seen_by: LookedAt, timed: bool = False
 ) -> Iterator[_Stretch]:
     """Train on `order`, (stretches, steps, batch), and yield one of no steps, then each stretch.
 
@@ -103,13 +111,13 @@ def _stretches(
             started = time.perf_counter()
             losses = program.take_steps(order[number - 1]) if number else np.zeros(0)
             took = time.perf_counter() - started
-            yield replace(next(_stretches(program, order[:0], examples, probed)), losses=losses, seconds=took)
+            yield replace(next(_stretches(program, order[:0], examples, seen_by)), losses=losses, seconds=took)
         return
     first_loss = None
     for at in range(0, max(len(order), 1), max(program.stretches, 1)):
         started = time.perf_counter()
         done, losses, of_examples, hits, measured = program.advance(
-            order[at : at + program.stretches], examples, probed, first_loss
+            order[at : at + program.stretches], examples, seen_by, first_loss
         )
         share = (time.perf_counter() - started) / max(done, 1)
         for row in range(0 if first_loss is None else 1, done + 1):
@@ -125,33 +133,39 @@ def _step_losses(losses: np.ndarray, start: int, seconds: float, of_a_step: floa
         yield Evaluated(start + number, {"loss/step": float(loss)}, seconds + number * of_a_step)
 
 
-def _tested(program: Program, split: Split, shape: tuple[int, ...], probed: np.ndarray, name: str) -> dict[str, float]:
-    """Loss and accuracy on the test split, by this name. shape: of all other evaluations, for which it is compiled."""
+def _read(program: Program, parts: Mapping[str, np.ndarray], losses: np.ndarray, hits: np.ndarray) -> dict[str, float]:
+    """Loss and accuracy of each part at each reading: `accuracy/validation`, `accuracy/validation/moving_0.9`."""
+    return {
+        f"{metric}/{name}" if name else metric: value
+        for name, of_losses, of_hits in zip(program.readings.names, losses, hits, strict=True)
+        for metric, value in means_of_parts(parts, of_losses, of_hits).items()
+    }
+
+
+def _tested(program: Program, split: Split, shape: tuple[int, ...], seen_by: LookedAt) -> dict[str, float]:
+    """Loss and accuracy on the test split. shape: of all other evaluations, for which it is compiled."""
     no_steps = np.zeros((0, 1, 1), np.int32)
-    calls = [next(_stretches(program, no_steps, rows, probed)).seen for rows in in_calls(split.test, shape)]
-    return means_of_parts({name: split.test}, *map(np.stack, zip(*calls, strict=True)))
+    calls = [next(_stretches(program, no_steps, rows, seen_by)).seen for rows in in_calls(split.test, shape)]
+    losses, hits = (np.concatenate(found, axis=1) for found in zip(*calls, strict=True))
+    return _read(program, {"test": split.test}, losses, hits)
 
 
-def _after_training(
-    program: Program, probes: tuple[Probe, ...], split: Split, shape: tuple[int, ...], probed: np.ndarray
-) -> dict[str, float]:
-    """Test accuracy under changed images and under recomputed statistics."""
+def _corrupted(program: Program, split: Split, population: np.ndarray) -> dict[str, float]:
+    """Test accuracy on images changed in brightness or contrast: `corrupted/<statistics>/<kind>/<change>`.
+
+    kept: with the statistics of the run. recomputed: with those of a mix of 1,000 changed test images, which every
+    change has its share of (Benz et al. 2021).
+    """
+    changes = {f"brightness/{b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast/{c:g}": (c, 0.0) for c in CONTRAST}
+    each = np.array_split(split.test[:POPULATION], len(changes))
+    mixed = [program.examples(i, tf.constant(of, tf.float32))[0] for i, of in zip(each, changes.values(), strict=True)]
+    readings = program.readings
+    kept = readings.statistics(program.examples(population)[0] if readings.recomputes else None)[:1]
+    recomputed = [program.population_of(tf.concat(mixed, axis=0))]
     metrics: dict[str, float] = {}
-    if "corruptions" in probes:
-        test = in_rows(split.test)
-        changes = {f"brightness={b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast={c:g}": (c, 0.0) for c in CONTRAST}
-        for statistics in ("moving", "recomputed"):
-            for name, change in changes.items():
-                seen = program.evaluate(test, np.array(change, np.float32), statistics == "recomputed")
-                metrics[f"corrupted/{statistics}/{name}"] = means_of_parts({"": split.test}, *seen)["accuracy/"]
-    if "recomputed_statistics" in probes:
-        variables = program.network.non_trainable_variables
-        moving = [v.numpy() for v in variables]
-        rows = in_rows(split.train[:MOST_RECOMPUTED])
-        inputs = [program.examples(row[row >= 0])[0] for row in rows]
-        recompute_statistics(program.network, inputs, program.batch_statistics)
-        tested = _tested(program, split, shape, probed, "test_recomputed")
-        metrics["accuracy/test_recomputed"] = tested["accuracy/test_recomputed"]
-        for variable, value in zip(variables, moving, strict=True):
-            variable.assign(value)
+    for statistics, values in (("kept", kept), ("recomputed", recomputed)):
+        for name, change in changes.items():
+            losses, hits = program.evaluate(in_rows(split.test), values, np.array(change, np.float32))
+            found = means_of_parts({"": split.test}, losses[0], hits[0])
+            metrics[f"corrupted/{statistics}/{name}"] = found["accuracy/"]
     return metrics
