@@ -223,7 +223,7 @@ def own_metric(measure: MeasureName) -> str:
         case "first_values":
             return "loss/step"
         case "accuracy_drop":
-            return "corrupted/moving"
+            return "corrupted/kept"
         case (
             "worst_value"
             | "mean_value"
