@@ -68,9 +68,9 @@ def test_population_statistics_are_those_of_a_thousand_training_examples_by_hand
     assert curves["accuracy/validation"][-1] == (steps, pytest.approx(accuracy, abs=1e-3))
 
 
-@pytest.mark.parametrize("norm", NORMS)
-def test_a_network_is_read_as_after_recomputing_its_statistics(norm: str):
-    model = {"norm": NORMS[norm] | {"on_input": True}, "dropout": 0.2}
+@pytest.mark.parametrize(("kind", "norm"), [*(("mlp", norm) for norm in NORMS), ("cnn", "custom"), ("rnn", "stock")])
+def test_a_network_is_read_as_after_recomputing_its_statistics(kind: str, norm: str):
+    model = {"kind": kind, "layers": [6, 4], "norm": NORMS[norm] | {"on_input": True}, "dropout": 0.2}
     config = run_config(model, optimizer=RATE, test_every_evaluation=True)
     used, split = program(config), split_of(config)
     curves = curves_of(config)
