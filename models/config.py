@@ -47,7 +47,10 @@ class AtMost:
 
 @dataclass(frozen=True)
 class UsedWith:
-    """Marks a field that has an effect only where the field beside it is one of `values`, or lists one."""
+    """Marks a field that has an effect only where the field beside it is one of `values`, or lists one.
+
+    field: its name, dotted where it stands in a section beside.
+    """
 
     field: str
     values: tuple[str, ...]
@@ -77,6 +80,10 @@ def _in_32_bits(value: float) -> float:
     return value
 
 
+def _zero_or_in_32_bits(value: float) -> float:
+    return _in_32_bits(value) if value else value
+
+
 def _below_one_in_32_bits(value: float) -> float:
     if value > 1 - 2**-24:
         raise ValueError(
@@ -90,7 +97,9 @@ Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_not_a_boo
 Positive = Annotated[
     float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_a_boolean), AfterValidator(_in_32_bits)
 ]
-NotNegative = Annotated[float, Field(ge=0, le=1e37, allow_inf_nan=False), BeforeValidator(_not_a_boolean)]
+NotNegative = Annotated[
+    float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_a_boolean), AfterValidator(_zero_or_in_32_bits)
+]
 Share = Annotated[
     float,
     Field(ge=0, lt=1, allow_inf_nan=False),

@@ -31,7 +31,7 @@ def standard_measures(record: Record) -> dict[str, float | list[float]]:
     if record.status == "failed":
         record = Record(record.config, "failed", {})
     timed = record.config.timed
-    readings = [ACCURACY, *(f"{ACCURACY}/moving_{momentum:g}" for momentum in record.config.moving_averages)]
+    readings = [ACCURACY, *(f"{ACCURACY}/moving_{momentum}" for momentum in record.config.moving_averages)]
     return {
         "final_test_accuracy": final_value(record, "accuracy/test"),
         "final_validation_accuracy": final_value(record, ACCURACY),

@@ -261,6 +261,7 @@ def _config(case: Case, xla: bool | None = None) -> RunConfig:
                 "norm": {"kind": "custom"},
             },
             "xla": "auto" if xla is None else xla,
+            "statistics": "moving",
         }
     )
 

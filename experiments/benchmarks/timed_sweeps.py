@@ -28,7 +28,8 @@ class TimedSweep:
         """Return the `run` section of the experiment file."""
         model = {"kind": self.kind, "layers": list(self.layers), "activation": self.activation}
         dataset = {"name": "digits", "batch_size": BATCH}
-        return {"dataset": dataset, "model": model, "steps": self.steps, "evaluate_every": EVERY}
+        evaluation = {"evaluate_every": EVERY, "statistics": "moving"}  # as `model.fit` and JAX evaluate
+        return {"dataset": dataset, "model": model, "steps": self.steps} | evaluation
 
     def experiment(self) -> dict[str, Any]:
         """Return the experiment file."""

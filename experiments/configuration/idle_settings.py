@@ -43,8 +43,13 @@ def _effects(values: Mapping[str, Any], model: type[BaseModel], at: Key) -> Iter
 
 
 def _idle(used: UsedWith, values: Mapping[str, Any], model: type[BaseModel]) -> str:
-    decides = model.model_fields[used.field]
-    given = values.get(used.field, decides.default)
+    *sections, name = used.field.split(".")
+    for at in sections:
+        section = section_of(model.model_fields[at])
+        assert section is not None
+        values, model = _mapping(values.get(at)), section
+    decides = model.model_fields[name]
+    given = values.get(name, decides.default)
     listed, known = list(given) if isinstance(given, (list, tuple)) else [given], allowed_texts(decides)
     if any(value in used.values or value not in known for value in listed):  # what is not known is a fault of its own
         return ""

@@ -57,9 +57,10 @@ _PROBES = """
 
 What `run.probes` may list. Without any, a run writes `loss/train` (mean over the steps since the last evaluation),
 `loss/validation` and `accuracy/validation` at each evaluation, and `loss/test` and `accuracy/test` after the last step
-or at each evaluation. Probes that look at the fixed batch share one forward pass over `probe_examples` examples at each
-evaluation, and a backward pass where one of them asks for gradients; costs are what comes on top, at each evaluation
-unless it says otherwise.
+or at each evaluation; with `moving_averages`, all but the first by each of them too, such as
+`accuracy/test/moving_0.99`. Probes that look at the fixed batch share one forward pass over `probe_examples` examples
+at each evaluation, and a backward pass where one of them asks for gradients; costs are what comes on top, at each
+evaluation unless it says otherwise.
 
 | probe | what it writes, and what it costs |
 |---|---|

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from models.config import (
+    BATCH_NORMS,
     AtMost,
     BatchSize,
     Count,
@@ -58,7 +59,7 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
     ),
     "saturation": (
         "`saturation/<layer>` and `saturation/all`: share of hidden outputs below 0.05 or above 0.95; "
-        "`far_saturation/…`: below 0.02 or above 0.98. Costs no further pass."
+        "`far_saturation/<layer>` and `far_saturation/all`: below 0.02 or above 0.98. Costs no further pass."
     ),
     "standardization": (
         "`standardization/mean` and `standardization/variance`: how far batch-normalized values, before γ and "
@@ -91,9 +92,9 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
     ),
     "corruptions": (
         "`corrupted/<statistics>/brightness/<change>` and `corrupted/<statistics>/contrast/<factor>`: test "
-        "accuracy on changed images, with the statistics of the run (`kept`) and with those of a mix of all "
-        "changes (`recomputed`). Costs 32 forward passes over the test split, once, after the last step. Needs "
-        "images."
+        "accuracy on changed images, by the statistics of the run (kept) and by those of 1,000 test images under "
+        "all changes in turn (recomputed). Costs 32 forward passes over the test split, once, after the last "
+        "step. Needs images."
     ),
 }
 OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
@@ -106,6 +107,10 @@ OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_example
     "landscape",
     *OF_BATCH_NORM,
 )
+
+
+_OF_BATCH_NORM = UsedWith("model.norm.kind", BATCH_NORMS)
+MOST_RECOVERABLE = 0.9999  # a momentum whose average still tells in 32 bits, to 1/1000, what a batch has added to it
 
 
 class DatasetConfig(Strict):
@@ -139,7 +144,9 @@ class OptimizerConfig(Strict):
         0.0, description="share of the last update that is added to the next"
     )
     weight_decay: NotNegative = Field(
-        0.0, description="λ of λ/2·‖w‖² in the loss, over kernels alone; in the gradient, as in van Laarhoven 2017"
+        0.0,
+        description="λ of λ/2·‖w‖² in the loss, over kernels alone (no bias, γ or β): λ·w is added to their gradient "
+        "before momentum or Adam see it (van Laarhoven 2017); the losses that are written leave it out",
     )
     beta_1: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
         0.9, description="share of the mean gradient that is kept at each step"
@@ -168,16 +175,17 @@ class RunConfig(Strict):
     evaluation_examples: Count | None = Field(
         None,
         description="look at the first so many of the validation split at an evaluation, and of the test split "
-        "where that is looked at each time; null: at all",
+        "where test_every_evaluation; the last look at the test split is at all of it; null: at all",
     )
-    statistics: Literal["population", "moving"] = Field(
+    statistics: Annotated[Literal["population", "moving"], _OF_BATCH_NORM] = Field(
         "population",
-        description="how a batch-normalized network is read at evaluations: with statistics taken anew from 1,000 "
-        "training examples, or with its moving averages, which lag",
+        description="by which statistics a batch-normalized network is read at evaluations: those of 1,000 training "
+        "examples under its present weights, or its moving averages, which lag",
     )
-    moving_averages: tuple[Share, ...] = Field(
+    moving_averages: Annotated[tuple[Share, ...], _OF_BATCH_NORM] = Field(
         (),
-        description="momenta of moving averages with which it is read, too: accuracy/validation/moving_0.9 and so on",
+        description="momenta of moving averages by which it is read too, at no further training: "
+        "`accuracy/validation/moving_0.9` and so on",
     )
     test_every_evaluation: bool = Field(
         False, description="evaluate the test split each time; otherwise once, after the last step"
@@ -200,6 +208,18 @@ class RunConfig(Strict):
     def _whole_evaluations(self) -> RunConfig:
         if self.steps % self.evaluate_every:
             raise ValueError(f"steps ({self.steps}) must be a multiple of evaluate_every ({self.evaluate_every})")
+        return self
+
+    @model_validator(mode="after")
+    def _averages_can_be_kept(self) -> RunConfig:
+        if twice := [m for m in self.moving_averages if self.moving_averages.count(m) > 1]:
+            raise ValueError(f"moving_averages: {twice[0]} is given twice; keep one")
+        own = self.model.norm.momentum
+        if set(self.moving_averages) - {own} and own > MOST_RECOVERABLE:
+            raise ValueError(
+                f"model.norm.momentum must be at most {MOST_RECOVERABLE} beside moving_averages, got {own}: they learn "
+                "from the layers' own average what a batch has added to it"
+            )
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import errno
 import functools
 import hashlib
+import itertools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +32,6 @@ from experiments.training.dataset_facts import (
 )
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR}  # errors of the disk
-LEAST_OF_A_CLASS = 3  # for a stratified split into three parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,16 +204,19 @@ def _check_labels(name: str, dataset: Dataset) -> None:
         raise DatasetError(
             "dataset.name", f"the examples of {name} are of {len(found)} class; there is nothing to learn"
         )
-    rarest = found[np.argmin(counts[found])]
-    if counts[rarest] < LEAST_OF_A_CLASS:
-        raise DatasetError(
-            "dataset.name",
-            f"class {rarest} of {name} has {counts[rarest]} examples; give a set with {LEAST_OF_A_CLASS} or more of "
-            "each class, which every part needs",
-        )
-    if min(split_sizes(len(labels), dataset.official_test)) < len(found):
+    sizes = split_sizes(len(labels), dataset.official_test)
+    if min(sizes) < len(found):
         raise DatasetError(
             "dataset.name",
             f"{name} has {len(labels)} examples of {len(found)} classes; give a set with enough for every part to "
             "have every class",
+        )
+    # A stratified split in two takes at least two of a class; the test is drawn first, and may round its share up.
+    least = next(n for n in itertools.count() if n - math.ceil(n * sizes[2] / len(labels)) >= 2)
+    rarest = found[np.argmin(counts[found])]
+    if counts[rarest] < least:
+        raise DatasetError(
+            "dataset.name",
+            f"class {rarest} of {name} has {counts[rarest]} examples; give a set with {least} or more of each class, "
+            "which every part needs",
         )

@@ -37,13 +37,12 @@ class Program:
         self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)
         self.optimizer = build_optimizer(config.optimizer)
         self.optimizer.build(self.network.trainable_variables)
-        kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
+        self._kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
         self._built = [
-            (v, v.numpy()) for v in (*self.network.variables, *self.optimizer.variables) if id(v) not in kernels
+            (v, v.numpy()) for v in (*self.network.variables, *self.optimizer.variables) if id(v) not in self._kernels
         ]
         self.probes = Probes(config, self.network)
         self.readings = Readings(config, self.network)
-        self._decayed = [v for v in self.network.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
         self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
@@ -179,20 +178,23 @@ class Program:
         i, end = tf.constant(0), order.shape[0] if steps is None else steps
         while i < end:
             x, y = self.examples(order[i])
-            before = self.readings.moving()
+            before = self.readings.before_step()
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
-            gradients = tape.gradient(loss, variables)
-            if self._weight_decay is not None:
-                gradients = [
-                    g + self._weight_decay * v if any(v is of for of in self._decayed) else g
-                    for g, v in zip(gradients, variables, strict=True)
-                ]
-            self.optimizer.apply(gradients, variables)
+            self.optimizer.apply(self._decayed(tape.gradient(loss, variables)), variables)
             self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1
         return losses.stack()
+
+    def _decayed(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Add to the gradients by all weights that of λ/2·‖w‖² over the kernels. van Laarhoven 2017."""
+        if self._weight_decay is None:
+            return gradients
+        return [
+            gradient + self._weight_decay * weight if id(weight) in self._kernels else gradient
+            for gradient, weight in zip(gradients, self.network.trainable_variables, strict=True)
+        ]
 
     def _evaluate(
         self, examples: tf.Tensor, statistics: list[list[tf.Tensor]], change: tf.Tensor | None = None

@@ -177,19 +177,19 @@ def test_there_is_no_gap_at_a_training_loss_never_reached():
 
 CORRUPTED = {
     "accuracy/test": {100: 0.9},
-    "corrupted/moving/brightness_0.5": {100: 0.5},
-    "corrupted/moving/contrast_4": {100: 0.7},
+    "corrupted/kept/brightness_0.5": {100: 0.5},
+    "corrupted/kept/contrast_4": {100: 0.7},
     "corrupted/recomputed/contrast_4": {100: 0.85},
 }
 
 
 def test_accuracy_drop_is_against_the_mean_over_the_changed_images():
-    assert measures.accuracy_drop(record(CORRUPTED), "corrupted/moving") == pytest.approx(0.3)
+    assert measures.accuracy_drop(record(CORRUPTED), "corrupted/kept") == pytest.approx(0.3)
     assert measures.accuracy_drop(record(CORRUPTED), "corrupted/recomputed/") == pytest.approx(0.05)
 
 
 def test_a_diverged_run_has_no_accuracy_to_lose():
-    assert isnan(measures.accuracy_drop(record(CORRUPTED, "diverged", 200), "corrupted/moving"))
+    assert isnan(measures.accuracy_drop(record(CORRUPTED, "diverged", 200), "corrupted/kept"))
 
 
 def part(measure: MeasureName, **fields: object) -> PartConfig:

@@ -11,7 +11,7 @@ from experiments.configuration.run import RunConfig
 def changed(value: Any, annotation: Any) -> list[Any]:
     """Other values that a field may take."""
     if value == ():
-        return [("gradients",)]
+        return [("gradients",) if "gradients" in str(annotation) else (0.5,)]
     options = [a for a in typing.get_args(annotation) if typing.get_origin(a) is typing.Literal]
     if typing.get_origin(annotation) is typing.Literal or options:
         booleans = (False, True) if bool in typing.get_args(annotation) else ()
@@ -92,6 +92,11 @@ VALUES_TO_A_PROGRAM = {
 def test_runs_share_a_program_where_they_differ_in_values_only(dotted: str, value: Any):
     shared = with_change(CUSTOM, dotted, value).program_key() == CUSTOM.program_key()
     assert shared == (dotted in VALUES_TO_A_PROGRAM)
+
+
+def test_how_much_the_weights_decay_is_a_value_and_whether_they_do_is_not():
+    keys = [with_change(CUSTOM, "optimizer.weight_decay", decay).program_key() for decay in (0, 1e-4, 0.1)]
+    assert keys[0] != keys[1] == keys[2]
 
 
 def test_runs_of_no_steps_have_a_program_of_their_own():

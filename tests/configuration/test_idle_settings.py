@@ -21,6 +21,8 @@ PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level,
         ("run: {probe_examples: 60, probes: [step_loss]}", f"run.probe_examples: has no effect with probes: [step_loss], only with one of {OF_BATCH}; leave it out"),
         ("run: {probes: [gradients, standardization]}", "run.probes.1: standardization looks at batch normalization, of which there is none with norm.kind: none; leave it out"),
         ("run: {probes: [weight_scale], model: {norm: {kind: stock, placement: after}}}", "run.probes.0: weight_scale looks at batch normalization before the activation; leave it out"),
+        ("run: {moving_averages: [0.9]}", "run.moving_averages: has no effect with model.norm.kind: none, only with one of custom, stock, noisy; leave it out"),
+        ("run: {statistics: moving, model: {norm: {kind: layer}}}", "run.statistics: has no effect with model.norm.kind: layer, only with one of custom, stock, noisy; leave it out"),
         ("grid: {optimizer.beta_1: [0.8, 0.9]}", "grid.optimizer.beta_1: has no effect with kind: sgd, only with adam; leave it out"),
         (PART.replace("drift", "drift, step: 5"), "claim.parts.0: step has no effect with measure: drift; leave it out"),
         (PART.replace("drift", "drift, metric: loss/test"), "claim.parts.0: metric has no effect with measure: drift; leave it out"),
@@ -51,6 +53,7 @@ def test_the_fault_stands_where_the_setting_is_in_an_arm_or_an_override(tmp_path
         "arms: {a: {model.norm.kind: none}}\nrun: {model: {norm: {kind: custom, renorm: false}}}",
         "arms: {a: {}}\nrun: {optimizer: {kind: adam, learning_rate: 0.1, momentum: 0.0, beta_1: 0.9}}",  # as resolved
         "arms: {a: {probes: [gradients]}, b: {}}\nrun: {probe_examples: 60}",
+        "arms: {a: {}, b: {model.norm.kind: custom}}\nrun: {moving_averages: [0.9, 0.99], statistics: moving}",
     ],
 )
 def test_what_has_an_effect_in_some_run_or_only_says_what_is_may_stand(tmp_path: Path, text: str):
@@ -63,6 +66,7 @@ def test_what_has_an_effect_in_some_run_or_only_says_what_is_may_stand(tmp_path:
         ("run: {optimizer: {kind: adm, momentum: 0.9}}", "run.optimizer.kind"),
         ("run: {optimizer: {kind: {a: 1}, momentum: 0.9}}", "run.optimizer.kind"),
         ("run: {probes: [{a: 1}], probe_examples: 60}", "run.probes.0"),
+        ("run: {model: {norm: {kind: custm}}, moving_averages: [0.9]}", "run.model.norm.kind"),
         (f"run: {{model: {{norm: {{kind: 0x{'f' * 5000}, groups: 4}}}}}}", "run.model.norm.kind"),
     ],
 )

@@ -19,7 +19,7 @@ def test_digits_are_images_of_whole_numbers_up_to_16():
     assert digits.features.dtype == np.float32
     assert (digits.features.min(), digits.features.max(), digits.unit) == (0, 16, 16)
     assert np.bincount(digits.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert (digits.labels.dtype, digits.classes, digits.official_test) == (np.int32, 10, None)
+    assert (digits.labels.dtype, digits.classes, digits.official_test) == (np.int32, 10, 0)
 
 
 @pytest.mark.parametrize(("name", "shape", "classes"), [("wine", (178, 13), 3), ("breast_cancer", (569, 30), 2)])
@@ -50,15 +50,17 @@ def test_the_seed_decides_the_split():
         assert set(getattr(first, part)) != set(getattr(other, part))
 
 
-def test_an_official_test_is_kept_and_validation_is_bounded():
+def test_the_seed_draws_as_many_test_examples_as_are_official_from_all():
     labels = np.tile(np.arange(4, dtype=np.int32), 10_000)
-    official = np.arange(30_000, 40_000)
-    data = Dataset(np.zeros((40_000, 2), np.float32), labels, 4, 1, official)
-    found = split_dataset(data, DIGITS, 0)
-    assert np.array_equal(found.test, official)
-    assert (len(found.train), len(found.validation)) == (25_000, 5_000)
-    assert found.train.max() < 30_000
-    assert found.validation.max() < 30_000
+    data = Dataset(np.zeros((40_000, 2), np.float32), labels, 4, 1, official_test=10_000)
+    first, second = (split_dataset(data, DIGITS, seed) for seed in (0, 1))
+    for found in (first, second):
+        assert [len(part) for part in (found.train, found.validation, found.test)] == [25_000, 5_000, 10_000]
+        assert np.array_equal(np.sort(np.concatenate([found.train, found.validation, found.test])), np.arange(40_000))
+        assert np.bincount(labels[found.test]).tolist() == [2500] * 4
+        for part in (found.train, found.validation, found.test):  # the last quarter, where official ones would lie
+            assert np.mean(part >= 30_000) == pytest.approx(0.25, abs=0.03)
+    assert len(np.intersect1d(first.test, second.test)) == pytest.approx(2500, abs=200)  # as of two draws by chance
 
 
 def test_a_subset_is_the_start_of_the_whole_training_split():
@@ -86,7 +88,7 @@ def test_standardization_takes_its_statistics_from_the_training_split_alone():
 def test_standardization_by_hand():
     # two features of three training examples: (0, 3, 6) has deviation √6; a constant one keeps its scale
     features = np.array([[0, 7], [3, 7], [6, 7]], np.float32).repeat(10, axis=0)
-    data = Dataset(features, np.tile(np.array([0, 1], np.int32), 15), 2, 3, None)
+    data = Dataset(features, np.tile(np.array([0, 1], np.int32), 15), 2, 3)
     found = split_dataset(data, DatasetConfig(standardize=True), 0)
     train = features[found.train] / 3
     np.testing.assert_allclose(found.scale, [1 / train[:, 0].std(), 1], rtol=1e-6)
@@ -126,7 +128,7 @@ def test_the_real_mnist():
     assert np.bincount(mnist.labels[60_000:]).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     found = split_dataset(mnist, DatasetConfig(name="mnist"), 0)
     assert [len(part) for part in (found.train, found.validation, found.test)] == [55_000, 5_000, 10_000]
-    assert found.test.min() == 60_000
+    assert (found.test.min() < 60_000, found.train.max() >= 60_000) == (True, True)  # drawn from both official parts
     assert load_dataset("mnist", folder) is mnist
 
 

@@ -51,9 +51,11 @@ def test_saturation_is_the_share_of_outputs_near_0_or_1():
     for kernel in case.kernels:
         case.values[kernel] *= 6
         case.network.trainable_variables[kernel].assign(case.values[kernel])
-    shares = [((h < 0.05) | (h > 0.95)).mean() for h in case.forward(case.values)[3]]
-    assert 0.1 < min(shares) < max(shares) < 0.9
-    expected = {"saturation/1": shares[0], "saturation/2": shares[1], "saturation/all": np.mean(shares)}
+    expected = {}
+    for name, end in (("saturation", 0.05), ("far_saturation", 0.02)):
+        shares = [((h < end) | (h > 1 - end)).mean() for h in case.forward(case.values)[3]]
+        assert 0.1 < min(shares) < max(shares) < 0.9
+        expected |= {f"{name}/1": shares[0], f"{name}/2": shares[1], f"{name}/all": np.mean(shares)}
     assert case.metrics() == pytest.approx(expected, abs=1e-6)
 
 

@@ -79,7 +79,7 @@ def test_the_training_loss_is_that_of_the_batches():
 @pytest.mark.parametrize("batch", [1000, 100, 7])
 def test_evaluation_in_padded_batches_equals_a_plain_one(batch: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(evaluation, "EVALUATION_BATCH", batch)
-    config = run_config({"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5})
+    config = run_config({"norm": {"kind": "custom"}}, optimizer={"learning_rate": 0.5}, statistics="moving")
     curves = curves_of(config)
     trained = program(config).network
     split = split_dataset(DIGITS, config.dataset, 0)

@@ -57,18 +57,19 @@ def test_a_set_without_supervised_keys_gives_its_image_and_its_class_label(tmp_p
     assert np.array_equal(own.features, images)
     assert own.labels.tolist() == ALTERNATING
     assert (own.features.dtype, own.labels.dtype, own.classes, own.unit) == (np.uint8, np.int32, 2, 255)
-    assert own.official_test is not None
-    assert own.official_test.tolist() == [14, 15, 16, 17, 18, 19]
     assert own.facts == facts_of("own", tmp_path) == Facts((2, 3, 3), 2, 20, 6)
-    found = split_dataset(own, DatasetConfig(name="own"), 0)
-    assert (len(found.train), len(found.validation), found.test.tolist()) == (10, 4, [14, 15, 16, 17, 18, 19])
     assert own.facts.train == 10
+    splits = [split_dataset(own, DatasetConfig(name="own"), seed) for seed in range(3)]
+    for found in splits:
+        assert [len(part) for part in (found.train, found.validation, found.test)] == [10, 4, 6]
+        assert len({*found.train, *found.validation, *found.test}) == 20  # no test example is in training
+    assert len({frozenset(found.test) for found in splits}) == 3  # nor is it the official test for every seed
 
 
-def test_without_a_test_part_the_split_draws_one(tmp_path: Path):
+def test_without_a_test_part_a_fifth_is_drawn(tmp_path: Path):
     store_images(tmp_path)
     own = load_dataset("own", tmp_path)
-    assert own.official_test is None
+    assert own.official_test == 0
     found = split_dataset(own, DatasetConfig(name="own"), 0)
     assert [len(part) for part in (found.train, found.validation, found.test)] == [12, 4, 4]
     assert facts_of("own", tmp_path).train == 12
@@ -145,11 +146,10 @@ def test_images_of_several_sizes_are_an_error(tmp_path: Path):
     ("labels", "said"),
     [
         ([0, 1] * 8 + [-1] * 4, "4 of the 20 examples of own have no label (-1); store it without"),
-        ([1] * 20, "the training examples of own are of 1 class; there is nothing to learn"),
+        ([1] * 20, "the examples of own are of 1 class; there is nothing to learn"),
         (
             [0] * 18 + [1] * 2,
-            "class 1 of own has 2 examples beside any official test; "
-            "give a set with 3 or more of each class, which every part needs",
+            "class 1 of own has 2 examples; give a set with 3 or more of each class, which every part needs",
         ),
         (
             [0, 1] * 2 + [0, 1],
@@ -163,12 +163,33 @@ def test_labels_that_cannot_be_learnt_from_are_an_error(labels: list[int], said:
     assert fault_of(tmp_path) == f"dataset.name: {said}"
 
 
-@pytest.mark.parametrize("rare", [3, 4])
-def test_as_few_of_a_class_as_are_allowed_can_be_split_by_every_seed(rare: int, tmp_path: Path):
-    store_images(tmp_path, labels=[0] * 20 + [1] * rare)
+def store_rare(folder: Path, rare: int, test: int) -> None:
+    labels = [0] * 20 + [1] * rare
+    parts = {"train": labelled(labels[test:]), "test": labelled(labels[:test])}
+    store(folder, {"image": IMAGE, "label": LABEL}, **{part: held for part, held in parts.items() if held})
+
+
+# Of 4 examples a test of 40 % takes 2 at most, and leaves 2 to divide; of 3 it may take 2.
+@pytest.mark.parametrize(("rare", "test"), [(3, 0), (4, 0), (4, 9), (8, 15)])
+def test_as_few_of_a_class_as_are_allowed_can_be_split_by_every_seed(rare: int, test: int, tmp_path: Path):
+    store_rare(tmp_path, rare, test)
     own = load_dataset("own", tmp_path)
     for seed in range(100):
         split_dataset(own, DatasetConfig(name="own"), seed)
+
+
+def test_a_set_that_is_nearly_all_test_is_an_error(tmp_path: Path):
+    store(tmp_path, {"image": IMAGE, "label": LABEL}, train=labelled([0, 1]), test=labelled(ALTERNATING))
+    assert fault_of(tmp_path) == (
+        "dataset.name: own has 22 examples of 2 classes; give a set with enough for every part to have every class"
+    )
+
+
+def test_a_large_official_test_asks_for_more_of_each_class(tmp_path: Path):
+    store_rare(tmp_path, 3, 9)
+    assert fault_of(tmp_path) == (
+        "dataset.name: class 1 of own has 3 examples; give a set with 4 or more of each class, which every part needs"
+    )
 
 
 def test_a_set_with_a_test_part_alone_is_an_error(tmp_path: Path):
