@@ -23,7 +23,8 @@ class NoisyBatchNormalization(BatchNormalization):
     """`BatchNormalization` plus, in training only, independent Gaussian noise on every activation.
 
     At each step every unit (channel) draws the mean of its noise from U(-0.5, 0.5) and the standard deviation from
-    U(1, 1.25), both times `noise`, whatever the unit drew before. `seed` makes the noise repeatable. A frozen layer is in inference.
+    U(1, 1.25), both times `noise`, whatever the unit drew before. `seed` makes the noise repeatable. A frozen layer is
+    in inference.
     """
 
     def __init__(self, *args: Any, seed: int | None = None, noise: float = 1.0, **kwargs: Any) -> None:
