@@ -182,3 +182,9 @@ class ClaimConfig(Strict):
         True,
         description="false for limits, costs and identities: where these fail, they do not show that BN is no help",
     )
+
+    def band_of(self, part: PartConfig) -> float:
+        """Return a part's band of no material difference (rule 7): a factor for a ratio, else a distance from 0."""
+        if part.band is not None:
+            return part.band
+        return RATIO if part.effect == "ratio" else self.points
