@@ -1,4 +1,4 @@
-"""When does a curve reach a level for good, and what does it come to? Protocol 2, τ(L) and the levels it is taken at."""
+"""When does a curve reach a level, and what does it come to? τ(L) of protocol 2."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ WIDTH = 3  # of the running median
 
 
 def hitting_time(values: Sequence[float], every: int, level: float, in_a_row: int = IN_A_ROW) -> float:
-    """Return the step at which a curve first is at `level` or above in so many evaluations in a row; inf if never.
+    """Return the step at which a curve first is at `level` or above in so many evaluations in a row.
 
     values: (evaluations,), the first at step 0, the others `every` steps apart. Between the last evaluation below the
-    level and the first at it, the step is taken from a straight line.
+    level and the first at it, the step is taken from a straight line. inf if never, nan where the curve was not
+    measured at every evaluation.
     """
     curve = np.asarray(values, float)
+    if not curve.size or np.isnan(curve).any():
+        return np.nan
     reached = np.append(curve >= level, [False] * in_a_row)
     runs = np.all([reached[shift : shift + len(curve)] for shift in range(in_a_row)], axis=0)
     if not runs.any():

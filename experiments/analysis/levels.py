@@ -5,7 +5,7 @@ Protocol 2: one level near the best accuracy says little, as both arms meet ther
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -35,8 +35,8 @@ def common_level(curves: Iterable[Curves]) -> float:
 def ladder(curves: Iterable[Iterable[Curves]]) -> list[float]:
     """Return five levels towards the lower of the arms' best accuracies. curves: of each arm, at each of its rates.
 
-    With e₀ the error there: 1 − e₀ · {4, 2.8, 2, 1.4}, and half a point below it. Levels below half of the best are left
-    out: a start is no level.
+    With e₀ the error there: 1 − e₀ · {4, 2.8, 2, 1.4}, and half a point below it. Levels below half of the best are
+    left out: a start is no level.
     """
     best = min(max(map(sustained, of_rates)) for of_rates in curves)
     error = 1 - best
