@@ -1,7 +1,7 @@
 """Which numbers stand for one run in the results table? Pure functions from a run's record.
 
-A curve stands there whole, one value an evaluation, so that every level and budget can be read from the table; what needs
-more than the table holds, such as percentiles of every unit, is reduced here.
+A curve stands there whole, one value an evaluation, so that every level and budget can be read from the table; what
+needs more than the table holds, such as percentiles of every unit, is reduced here.
 
 Divergence is an outcome (protocol 2, rule 4): a curve ends before it, and a final accuracy is 0 and loss inf, the worst
 there is. Where no worst value exists, as for a cosine, the value is nan, which a verdict counts as a missing run: it is
@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from experiments.analysis.hitting_times import late
 from experiments.configuration.claim import PartConfig
 from experiments.records.storage import Curve, Record
 
@@ -63,6 +64,14 @@ def best_value(record: Record, metric: str) -> float:
         return worst_outcome(metric) if record.status == "diverged" else np.nan
     best = np.fmin if metric.startswith("loss") else np.fmax
     return float(best.reduce(curve.values))
+
+
+def late_value(record: Record, metric: str) -> float:
+    """Median of the last three values of the metric. A diverged run has the worst, as in `final_value`."""
+    if record.status == "diverged":
+        return worst_outcome(metric)
+    curve = _measured(record, metric)
+    return late(curve.values) if curve is not None else np.nan
 
 
 def worst_value(record: Record, metric: str) -> float:
