@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.analysis.comparison import Comparison, Results, compare
+from experiments.analysis.comparison import Comparison, compare
+from experiments.analysis.part_runs import Results
 from experiments.analysis.statistics import (
     FEWEST_SEEDS,
     USUAL,

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+Values = Sequence[float] | np.ndarray  # (evaluations,)
 IN_A_ROW = 2  # evaluations that have to be at the level: one may be luck
 WIDTH = 3  # of the running median
 
 
-def hitting_time(values: Sequence[float], every: int, level: float, in_a_row: int = IN_A_ROW) -> float:
+def hitting_time(values: Values, every: int, level: float, in_a_row: int = IN_A_ROW) -> float:
     """Return the step at which a curve first is at `level` or above in so many evaluations in a row.
 
     values: (evaluations,), the first at step 0, the others `every` steps apart. Between the last evaluation below the
@@ -31,7 +32,7 @@ def hitting_time(values: Sequence[float], every: int, level: float, in_a_row: in
     return float(every * (first - 1 + (level - below) / (at - below)))
 
 
-def falling_time(values: Sequence[float], every: int, level: float) -> float:
+def falling_time(values: Values, every: int, level: float) -> float:
     """Return the step at which a curve, such as a loss, first is at `level` or below; inf if never, nan passed over."""
     curve = np.asarray(values, float)
     known = np.flatnonzero(~np.isnan(curve))
@@ -46,12 +47,12 @@ def falling_time(values: Sequence[float], every: int, level: float) -> float:
     return float(every * (before[-1] + (first - before[-1]) * (above - level) / (above - at)))
 
 
-def late(values: Sequence[float]) -> float:
+def late(values: Values) -> float:
     """Return the median of the last three values, of all where there are fewer; nan without any."""
     return float(np.median(values[-WIDTH:])) if len(values) else np.nan
 
 
-def best_sustained(values: Sequence[float]) -> float:
+def best_sustained(values: Values) -> float:
     """Return the highest running median of three, of all where there are fewer; nan without any."""
     curve = np.asarray(values, float)
     if len(curve) < WIDTH:
