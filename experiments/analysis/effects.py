@@ -53,7 +53,7 @@ def scale_of(part: PartConfig) -> float:
 def one_of_many(part: PartConfig, places: np.ndarray, values: np.ndarray, level: float) -> float:
     """Return the one number that a seed's values along an axis become; nan where there is none.
 
-    places, values: (values,). level: from which on a value trains.
+    places, values: (values,); places are numbers where growth or slope is asked for. level: from where a value trains.
     """
     match part.per_seed:
         case "worst":
