@@ -132,7 +132,8 @@ class PartRuns:
     def _edges(self, arm: str, fixed: Fixed) -> Ends:
         """The rates between which the largest of each seed lies that counts."""
         definition: Definition = "finite" if self.part.metric == "finite" else "trains"
-        level = self._half_way if definition == "trains" else np.nan
+        # The level of all arms, at which the rates between those of the grid were looked for, too.
+        level = half_way(self.table, self.config, self.config.arms, self.chance) if definition == "trains" else np.nan
         low, high = np.array(edges(self.table, self.config, arm, level, definition, fixed)).T
         if np.isnan(low).any():
             raise NoEffectError(f"runs of {arm} are missing or failed")

@@ -81,7 +81,12 @@ def test_many_that_never_reach_a_level_do_not_become_one_number():
     assert row.problem == "runs of no_bn never reach the level"
 
 
-def edge_results(no_bn: list[float], bn: list[float], rates: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)) -> object:
+def edge_results(
+    no_bn: list[float],
+    bn: list[float],
+    rates: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0),
+    other: float = 0.5,
+) -> object:
     """Results of runs that train at all rates up to one that is given, of all seeds; beyond they diverge."""
     rows = [
         run(arm, seed, [0.9 if rate <= last else 0.1] * 3, status="finished" if rate <= last else "diverged")
@@ -90,6 +95,7 @@ def edge_results(no_bn: list[float], bn: list[float], rates: tuple[float, ...] =
         for seed, last in zip((*TUNING, *SEEDS), [of_seeds[0]] * 5 + of_seeds, strict=True)
         for rate in rates
     ]
+    rows += [run("other", seed, [other] * 3) | {RATE: rate} for seed in TUNING for rate in rates]
     return results(rows, experiment(rates, edges={}))
 
 
@@ -125,3 +131,23 @@ def test_there_is_no_largest_rate_with_a_run_of_the_grid_missing():
     found = results((row for row in found.table.to_dict("records") if row["seed"] != 3), found.config)
     (row,) = compared(LARGEST, found)
     assert row.problem == "runs of no_bn are missing or failed"
+
+
+def test_the_level_of_an_edge_is_half_way_to_the_best_of_all_arms():
+    found = edge_results([0.1] * 20, [10.0] * 20, other=1.0)  # 0.55 in place of 0.5
+    of_bn = (found.table["arm"] == "bn") & (found.table[RATE] == 10.0)
+    found.table.loc[of_bn, "late_validation_accuracy"] = 0.52
+    (row,) = compared(LARGEST, found)
+    assert row.treatment == (1.0, 10.0)
+
+
+def test_an_edge_is_looked_for_at_each_value_of_a_further_axis():
+    found = edge_results([0.1] * 20, [10.0] * 20).table.to_dict("records")
+    deeper = [row | {"late_validation_accuracy": 0.1 if row[RATE] == 10.0 else 0.9, SCALE: 2.0} for row in found]
+    rates = (0.1, 1.0, 10.0, 100.0)
+    config = experiment(grid={RATE: rates, SCALE: (1.0, 2.0)}, tuning={"seeds": TUNING, "evaluate": "all"}, edges={})
+    first, second = compared(
+        LARGEST | {"each": [SCALE]}, results([row | {SCALE: 1.0} for row in found] + deeper, config)
+    )
+    assert (first.treatment, first.moderators) == ((10.0, 100.0), {"init scale": 1.0})
+    assert (second.treatment, second.moderators) == ((1.0, 10.0), {"init scale": 2.0})
