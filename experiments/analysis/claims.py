@@ -1,10 +1,11 @@
 """What happens here to the effect that is claimed?
 
-Verdicts from results tables and the claim's own words, nothing else: no TensorFlow, no files. Protocol 2, rules 6 to 11.
+Verdicts from results tables and the claim's own words, no TensorFlow, no files. Rules 6 to 11 of protocol 2.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments.analysis.comparison import Comparison, Results, compare
+from experiments.analysis.comparison import Comparison, compare
+from experiments.analysis.part_runs import Results
 from experiments.analysis.statistics import (
     FEWEST_SEEDS,
     USUAL,
@@ -27,6 +29,8 @@ from experiments.analysis.statistics import (
 from experiments.configuration.claim import ClaimConfig, PartConfig
 
 DECIDED: tuple[Verdict, ...] = ("supported", "no material difference", "reversed")
+COMPARISON = "comparison"  # the name of a part, as a moderator where no declared one tells verdicts apart
+UNKNOWN = Band(np.nan, np.nan, np.nan)
 MOST_OPEN = 1 / 3  # of a claim's rows that may be unresolved, the others agreeing
 
 
@@ -49,7 +53,7 @@ class Row:
     usual: tuple[float, float] = (np.nan, np.nan)
     resolved_by: int | None = None
     remark: str = ""
-    band: Band = Band(np.nan, np.nan, np.nan)
+    band: Band = UNKNOWN
 
     @property
     def part(self) -> PartConfig:
@@ -92,7 +96,7 @@ def judge(claim_id: str, claim: ClaimConfig, sources: Mapping[str, Results]) -> 
             rows.append(Row(Comparison(part, part.where), "not tested", f"{part.runs or claim_id} has no results"))
             continue
         cost = sources.get(part.cost.runs) if part.cost else None
-        rows += [_row(found, claim, source) for found in compare(part, source, cost, claim.chance)]
+        rows += [_row(found, claim, source) for found in compare(part, source, cost, claim)]
     rows = _without_unmet_premises(rows)
     read = [name for part in claim.parts for name in (part.runs or claim_id, part.cost.runs if part.cost else "")]
     verdict, reason, depends_on = _claim_verdict(claim, rows)
@@ -143,8 +147,9 @@ def _identity(found: Comparison, estimate: tuple[float, float]) -> Row:
 
 
 def _remark(verdict: Verdict, estimate: tuple[float, float], part: PartConfig) -> str:
-    says_more = part.source_value is not None and estimate[1] < part.source_value
-    return "smaller than the source says" if verdict == "supported" and says_more else ""
+    if verdict != "supported" or part.expect != "more" or part.source_value is None:
+        return ""
+    return "smaller than the source says" if estimate[1] < part.source_value else ""
 
 
 def _reason(row: Row) -> str:
@@ -165,7 +170,9 @@ def _without_unmet_premises(rows: Sequence[Row]) -> list[Row]:
     def checked(row: Row) -> Row:
         for premise in unmet:
             if row.decides and premise.moderators.items() <= row.moderators.items():
-                return replace(row, verdict="not tested", remark="", reason=f"premise unmet: {premise.part.name}")
+                words = "premise not tested" if premise.verdict == "not tested" else "premise unmet"
+                reason = f"{words}: {premise.part.name or premise.part.measure}"
+                return replace(row, verdict="not tested", remark="", resolved_by=None, reason=reason)
         return row
 
     return [checked(row) for row in rows]
@@ -195,28 +202,31 @@ def _telling_apart(rows: Sequence[Row]) -> tuple[str, ...]:
     """The moderators by which verdicts differ: one that tells them apart by itself, else several.
 
     A moderator tells apart by how many rows it gets right when every row is guessed by its value's commonest verdict.
+    The first is the best alone, then those that help; two at once where neither helps without the other. The name of
+    the comparison is one where no declared moderator helps.
     """
+    held = [{**row.moderators, **row.comparison.rungs} for row in rows]
+    parts = [{COMPARISON: row.part.name or row.part.measure} for row in rows]
 
     def right(names: tuple[str, ...]) -> int:
         groups: dict[tuple[Any, ...], Counter[Verdict]] = {}
-        for row in rows:
-            groups.setdefault(tuple(row.moderators.get(name) for name in names), Counter())[row.verdict] += 1
+        for of_row, part, row in zip(held, parts, rows, strict=True):
+            groups.setdefault(tuple((of_row | part).get(name) for name in names), Counter())[row.verdict] += 1
         return sum(max(counts.values()) for counts in groups.values())
 
-    values: dict[str, set[Any]] = {}
-    for row in rows:
-        for name, value in row.moderators.items():
-            values.setdefault(name, set()).add(value)
-    names = [name for name, found in values.items() if len(found) > 1]
+    values = {name: len({of_row.get(name) for of_row in held}) for name in dict.fromkeys(itertools.chain(*held))}
     chosen: tuple[str, ...] = ()
-    while right(chosen) < len(rows):  # the next that helps most, fewer values first
-        rest = [name for name in names if name not in chosen]
-        better = [name for name in rest if right((*chosen, name)) > right(chosen)]
-        if not better:
-            break
-        best = max(better, key=lambda name: (right((*chosen, name)), -len(values[name])))
-        chosen = (*chosen, best)
-    return chosen
+    rest = [name for name in values if values[name] > 1]
+    size = 1
+    while right(chosen) < len(rows) and size <= len(rest):
+        more = [(*chosen, *names) for names in itertools.combinations(rest, size)]
+        best = max(more, key=lambda names: (right(names), -sum(values[name] for name in names)))  # fewer values first
+        if right(best) == right(chosen):
+            size += 1
+            continue
+        chosen, size = best, 1
+        rest = [name for name in rest if name not in chosen]
+    return (*chosen, COMPARISON) if right((*chosen, COMPARISON)) > right(chosen) else chosen
 
 
 def _over_all(result: ClaimResult, others: Sequence[ClaimResult]) -> ClaimResult:
@@ -230,7 +240,7 @@ def _over_all(result: ClaimResult, others: Sequence[ClaimResult]) -> ClaimResult
     ]
     without = [(other, row) for other, row in claiming if row.verdict != "supported"]
     names = dict.fromkeys(other.id for other, _ in without)
-    sets = len({name for other, _ in without for name in other.experiments})
+    sets = len({row.part.runs or other.id for other, row in without})
     if not claiming:
         return replace(result, verdict="not tested", reason="no other claim is decided")
     reason = f"{len(without)} of {len(claiming)} rows show no benefit or the reverse, on {sets} sets of trainings"

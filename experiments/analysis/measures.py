@@ -1,7 +1,7 @@
 """Which numbers stand for one run in the results table? Pure functions from a run's record.
 
-A curve stands there whole, one value an evaluation, so that every level and budget can be read from the table; what needs
-more than the table holds, such as percentiles of every unit, is reduced here.
+A curve stands there whole, one value an evaluation, so that every level and budget can be read from the table; what
+needs more than the table holds, such as percentiles of every unit, is reduced here.
 
 Divergence is an outcome (protocol 2, rule 4): a curve ends before it, and a final accuracy is 0 and loss inf, the worst
 there is. Where no worst value exists, as for a cosine, the value is nan, which a verdict counts as a missing run: it is
@@ -55,14 +55,6 @@ def final_value(record: Record, metric: str) -> float:
         return worst_outcome(metric)
     curve = _measured(record, metric)
     return float(curve.values[-1]) if curve is not None else np.nan
-
-
-def late_value(record: Record, metric: str) -> float:
-    """Median of the last three values of the metric, of all where there are fewer; of a diverged run as final_value."""
-    if record.status == "diverged":
-        return _worst_outcome(metric)
-    curve = _measured(record, metric)
-    return float(np.median(curve.values[-3:])) if curve is not None else np.nan
 
 
 def best_value(record: Record, metric: str) -> float:

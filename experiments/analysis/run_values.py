@@ -1,9 +1,9 @@
-"""What does one run come to by a part's measure, at the level or the training loss sought? From its row of the table."""
+"""What does one run come to by a part's measure? From its row of the results table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,10 +17,15 @@ Column = Callable[[str], Any]  # a column's name → what stands there in the ru
 
 @dataclass(frozen=True)
 class Sought:
-    """level: accuracy to reach. loss: training loss at which, or down to which, the measure is taken."""
+    """level: accuracy to reach, unless by_seed has one. loss: training loss at, or down to, which is measured."""
 
     level: float | None = None
     loss: float | None = None
+    by_seed: Mapping[int, float] = field(default_factory=dict)
+
+    def of(self, seed: int) -> Sought:
+        """Return what is sought of the runs of one seed."""
+        return replace(self, level=self.by_seed.get(seed, self.level))
 
 
 def value_of(part: PartConfig, column: Column, sought: Sought) -> tuple[float, float]:
@@ -46,7 +51,11 @@ def _value(part: PartConfig, column: Column, sought: Sought) -> float:
         case "gap_at_training_loss":
             assert sought.loss is not None
             return _relative_gap(_curve(column, names[0]), _curve(column, names[1]), sought.loss)
-        case "late_value" | "mean_value" | "value_at_step" | "drift":
+        case "value_at_step":
+            return _at_step(
+                _curve(column, names[0]), part.step or 0, every, worst_outcome(metric) if diverged else np.nan
+            )
+        case "late_value" | "mean_value" | "drift":
             if diverged:
                 return np.inf if part.measure == "drift" else worst_outcome(metric)
             curve = _curve(column, names[0])
@@ -86,13 +95,20 @@ def _of_curve(part: PartConfig, curve: np.ndarray, last: int) -> float:
         case "late_value":
             return float(curve[-1]) if part.matched else late(curve)
         case "mean_value":
-            return float(np.nanmean(curve))
+            return float(np.nanmean(curve)) if not np.isnan(curve).all() else np.nan
         case _:
             return float(curve[-1])
 
 
+def _at_step(curve: np.ndarray, step: int, every: int, after: float) -> float:
+    """The value at exactly this step; nan between evaluations, `after` where the curve had ended."""
+    if step % every:
+        return np.nan
+    return float(curve[step // every]) if step // every < len(curve) else after
+
+
 def _relative_gap(training: np.ndarray, test: np.ndarray, level: float) -> float:
-    """Test loss over training loss where training loss first falls to `level`, by a straight line between evaluations."""
+    """Test loss over training loss where that first falls to `level`, on the straight line between evaluations."""
     at = falling_time(training, 1, level)
     if np.isinf(at) or not len(test):
         return np.nan

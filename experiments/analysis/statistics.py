@@ -8,8 +8,8 @@ function here accepts it silently.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
-from math import comb
 from typing import Literal
 
 import numpy as np
@@ -41,16 +41,19 @@ def decisive_count(seeds: int, p: float = DECISIVE) -> int | None:
 
     17 of 20 (0.00129), all of 10 (0.00098); with p = 0.025, 15 of 20.
     """
-    tail = 0
-    for count in range(seeds, -1, -1):
-        tail += comb(seeds, count)
-        if tail > p * 2**seeds:
-            return count + 1 if count < seeds else None
-    return 0
+    most = int(Fraction(p) * 2**seeds)  # ways, exactly: 2¹⁰²⁴ is no float
+    ways, tail, count = 1, 1, seeds  # of exactly, and of at least, so many seeds
+    while tail <= most:
+        ways = ways * count // (seeds - count + 1)
+        tail, count = tail + ways, count - 1
+    return count + 1 if count < seeds else None
 
 
 def median(values: np.ndarray, is_ratio: bool = False) -> float:
-    """Median that takes infinities, of ratios as of logarithms; nan with a nan among them, or −inf and inf in the middle."""
+    """Median that takes infinities, of ratios as of logarithms.
+
+    nan with a nan among them, or where the two in the middle have no mean: −inf and inf, of ratios 0 and inf.
+    """
     ordered = np.sort(np.asarray(values, float))  # nan last
     if not ordered.size or np.isnan(ordered[-1]):
         return np.nan
@@ -62,9 +65,10 @@ def median(values: np.ndarray, is_ratio: bool = False) -> float:
 
 
 def order_interval(low: np.ndarray, high: np.ndarray, p: float = DECISIVE) -> tuple[float, float]:
-    """Return the order statistics between which the median lies but for probability `p` at each end: x₍₄₎ … x₍₁₇₎ of 20.
+    """Return the order statistics between which the median lies, but for probability `p` at each end.
 
-    low, high: (seeds,), the ends of each seed's effect. (nan, nan) with a nan among them or too few seeds.
+    Of 20 seeds x₍₄₎ … x₍₁₇₎; with p = 0.025, x₍₆₎ … x₍₁₅₎. low, high: (seeds,), the ends of each seed's effect.
+    (nan, nan) with a nan among them or too few seeds.
     """
     count = decisive_count(len(low), p)
     if count is None or np.isnan(low).any() or np.isnan(high).any():
@@ -82,12 +86,13 @@ def decide(low: np.ndarray, high: np.ndarray, band: Band, expect: Literal["more"
     if np.isnan(decided).any():
         return "not tested"
     if expect == "not_less":
-        return "supported" if decided[0] > band.low else "reversed" if decided[1] < band.low else "unresolved"
+        return "supported" if decided[0] >= band.low else "reversed" if decided[1] < band.low else "unresolved"
     if decided[0] > band.high:
         return "supported"
     if decided[1] < band.low:
         return "reversed"
-    return "no material difference" if decided[0] > band.low and decided[1] < band.high else "unresolved"
+    within = decided[0] >= band.low and decided[1] <= band.high  # the bounds belong to the band
+    return "no material difference" if within else "unresolved"
 
 
 def seeds_to_resolve(low: np.ndarray, high: np.ndarray, band: Band) -> int | None:
@@ -96,7 +101,7 @@ def seeds_to_resolve(low: np.ndarray, high: np.ndarray, band: Band) -> int | Non
     None where no bound has more than half of the seeds on the side of the median, or it would take over 10,000.
     """
     beyond = max(np.mean(low > band.high), np.mean(high < band.low))
-    within = min(np.mean(low > band.low), np.mean(high < band.high))
+    within = min(np.mean(low >= band.low), np.mean(high <= band.high))
     share = max(beyond, within)
     if share <= 0.5:
         return None
@@ -112,7 +117,7 @@ def seeds_to_resolve(low: np.ndarray, high: np.ndarray, band: Band) -> int | Non
 
 @dataclass(frozen=True)
 class AACheck:
-    """What comes of one arm set against itself (rule 9): shares of all random halvings, and of draws with a known effect.
+    """What comes of one arm set against itself (rule 9): shares of random halvings, and of draws with a known effect.
 
     found: a difference where there is none. same: no material difference, as it is. covered: the usual interval holds
     the known effect.

@@ -140,6 +140,14 @@ class PartConfig(Strict):
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> PartConfig:
+        if isinstance(self.level, float) and not 0 < self.level <= 1:
+            raise ValueError(f"level: must be above 0 and at most 1, as an accuracy, got {self.level:g}")
+        if self.measure == "largest_rate" and self.metric not in (None, "trains", "finite"):
+            raise ValueError(f"metric: of largest_rate must be trains or finite, got {self.metric!r}")
+        if self.baseline == self.treatment:
+            raise ValueError(f"baseline and treatment are one arm, {self.treatment!r}; compare two")
+        if self.cost and (self.effect, self.over) != ("ratio", "treatment"):
+            raise ValueError("cost divides a ratio of baseline to treatment; set effect: ratio and over: treatment")
         if self.measure in ("value_at_step", "gradient_ratio") and self.step is None:
             raise ValueError(f"{self.measure} needs a step")
         if self.measure in NEEDS_METRIC and not self.metric:
@@ -156,7 +164,8 @@ class PartConfig(Strict):
             raise ValueError(
                 "effect: level has nothing to be compared with; give a bound, a band around 0, or role: beside"
             )
-        if self.effect in ("difference", "recovered") and self.unit != "points" and self.band is None:
+        is_in_points = self.effect == "difference" and self.unit == "points"
+        if self.effect in ("difference", "recovered") and not is_in_points and self.band is None:
             raise ValueError("give a band: which differences are not material?")
         if self.effect == "ratio" and self.band is not None and self.band <= 1:
             raise ValueError(f"band: must be above 1 for a ratio, got {self.band:g}")

@@ -155,8 +155,9 @@ def _is_positive(value: Any) -> bool:
 
 def _claim(config: ExperimentConfig) -> Iterator[Fault]:
     """What a claim asks of runs that are not there: of the file's own, as other files' are read later."""
-    parts = config.claim.parts if config.claim else ()
-    trains_nothing = bool(config.claim) and (config.claim.kind == "over_all_claims" or bool(parts))
+    claim = config.claim
+    parts = claim.parts if claim else ()
+    trains_nothing = claim is not None and (claim.kind == "over_all_claims" or bool(parts))
     if not config.arms and not (trains_nothing and all(part.runs for part in parts)):
         yield ("arms",), "give at least one arm, or a claim all of whose parts read runs of other files"
     for i, part in enumerate(parts):
@@ -173,8 +174,10 @@ def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault
             yield from _among((role,), arm, config.arms, "an arm")
     for axis in (*part.each, *([part.axis] if part.axis else [])):
         yield from _axis(("axis" if axis == part.axis else "each",), axis, config.grid)
+    yield from _axes_of_part(part, config)
     tuned = config.tuning.over if config.tuning else None
-    at_all_rates = part.tuned_for == "measure" or tuned in part.each or part.measure == "largest_rate"
+    along_rates = tuned is not None and tuned in (*part.each, part.axis)
+    at_all_rates = part.tuned_for == "measure" or along_rates or part.measure == "largest_rate"
     if at_all_rates and config.tuning and config.tuning.evaluate == "best":
         yield ("measure",), "compares at other rates than the most accurate; set tuning.evaluate: all"
     on_tuning_seeds = isinstance(part.level, str) or part.matched or part.per_seed == "share_training"
@@ -185,6 +188,38 @@ def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault
     timed = all(changes.get("timed", config.run.timed) for changes in config.arms.values())
     if part.measure in TIMED_MEASURES and not timed:
         yield ("measure",), f"{part.measure} compares runs that were trained alone; set run.timed: true"
+
+
+def _axes_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault]:
+    """How a part deals with the axes of the grid, and with a step that has to be an evaluation."""
+    tuned = config.tuning.over if config.tuning else None
+    if part.axis is not None and part.axis in part.each:
+        yield ("axis",), f"each takes {part.axis} apart, value by value; keep one"
+    if part.measure == "largest_rate" and tuned in part.each:
+        yield ("each",), f"largest_rate looks along {tuned} itself; leave it out"
+    named = {*part.each, part.axis, tuned} - {None}
+    for axis, values in config.grid.items():
+        if len(values) > 1 and axis not in named and named <= config.grid.keys():  # a misnamed one may be meant
+            yield ("each",), f"runs differ along {axis}, too; take it apart by each, or make one number of it by axis"
+    places = config.grid.get(part.axis or "", ())
+    if len(places) > 1 and part.per_seed == "growth" and not all(map(_is_number, places)):
+        yield ("axis",), "growth is per unit of an axis of numbers"
+    if len(places) > 1 and part.per_seed == "slope" and not all(_is_number(v) and float(v) > 0 for v in places):
+        yield ("axis",), "slope is per doubling of an axis of numbers, all above 0"
+    field = "evaluate_every"
+    intervals = {changes.get(field, config.run.evaluate_every) for changes in config.arms.values()}
+    for every in config.grid.get(field, intervals):
+        is_measured = not (isinstance(every, int) and every > 0 and (part.step or 0) % every)  # else a fault there
+        if part.measure in ("value_at_step", "gradient_ratio") and not is_measured:
+            yield ("step",), f"must be a multiple of {field} ({every:,}), got {part.step:,}"
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value of the grid is a number, perhaps one that YAML reads as text, such as 1e-3."""
+    try:
+        return not isinstance(value, bool) and math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
 
 
 def _without_effect(part: PartConfig) -> Iterator[str]:

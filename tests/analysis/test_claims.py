@@ -2,201 +2,207 @@
 
 from __future__ import annotations
 
-from math import inf, isnan, nan
+from math import inf
 
-import pandas as pd
 import pytest
-from judging import ACCURACY, SEEDS, STEPS, experiment, judged, table
+from judging import (
+    ACCURACY,
+    ARMS,
+    RATE,
+    SEEDS,
+    TIMES,
+    by_accuracy,
+    experiment,
+    judged,
+    learning,
+    results,
+    runs,
+    tuned,
+)
 
-from experiments.analysis.claims import judge
-from experiments.configuration.experiment import ExperimentConfig
+from experiments.analysis.claims import OWN
+from experiments.analysis.part_runs import Results
+
+BETTER, SAME, WORSE = (0.90, 0.92), (0.90, 0.902), (0.92, 0.90)  # of no_bn and bn
 
 
-def test_an_effect_wholly_beyond_the_margin_is_supported():
-    result = judged(STEPS, [200.0, 300.0] * 5, 100.0)
-    part = result.parts[0]
-    assert result.verdict == part.verdict == "supported"
-    assert (part.estimate, part.low, part.high) == (2.5, 2.0, 3.0)
-    assert part.effects == {seed: 2.0 + seed % 2 for seed in SEEDS}
-    assert part.p == 2.0**-10
-    assert part.p_adjusted is None
-    assert (part.baseline_median, part.treatment_median) == (250.0, 100.0)
-    assert part.probability_of_improvement == 1.0
+def one_row(baseline: object, treatment: object, **fields: object):
+    result = judged(by_accuracy(baseline, treatment), ACCURACY | fields)
+    (row,) = result.rows
+    assert (result.verdict, result.reason) == (row.verdict, row.reason)
+    return row
 
 
 @pytest.mark.parametrize(
-    ("baseline", "direction"), [(140.0, "smaller than claimed"), (100.0, "absent"), (50.0, "reversed")]
+    ("accuracies", "verdict"), [(BETTER, "supported"), (SAME, "no material difference"), (WORSE, "reversed")]
 )
-def test_an_effect_wholly_short_of_the_margin_is_refuted_and_says_how(baseline: float, direction: str):
-    result = judged(STEPS, baseline, 100.0)
-    assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
-    assert direction in result.reason
+def test_an_effect_lies_beyond_the_band_within_it_or_beyond_it_on_the_other_side(accuracies: tuple, verdict: str):
+    assert one_row(*accuracies).verdict == verdict
+
+
+def test_a_row_has_its_median_its_intervals_and_the_count_of_its_seeds():
+    # differences of 0.1, 0.2 … 2.0 points, 15 of them above half a point
+    row = one_row(0.9, [0.9 + 0.001 * (i + 1) for i in range(20)])
+    assert row.estimate == pytest.approx((1.05, 1.05))
+    assert row.decided == pytest.approx((0.4, 1.7))
+    assert row.usual == pytest.approx((0.6, 1.5))
+    assert row.verdict == "unresolved"
+    assert row.reason == "15 of 20 seeds beyond the band, 5 within, 0 beyond on the other side"
+    assert row.resolved_by == 40
+    assert (row.band.low, row.band.neutral, row.band.high) == (-0.5, 0.0, 0.5)
+
+
+def test_what_is_decided_needs_no_more_seeds():
+    assert one_row(*BETTER).resolved_by is None
+
+
+def test_exactly_half_a_point_is_no_material_difference():
+    row = one_row(0.915, 0.92)
+    assert (row.estimate, row.verdict) == ((0.5, 0.5), "no material difference")
+    assert row.reason == "0 of 20 seeds beyond the band, 20 within, 0 beyond on the other side"
+
+
+def test_a_part_may_have_a_band_of_its_own():
+    assert one_row(*BETTER, band=2.5).verdict == "no material difference"
+    ratio = {"effect": "ratio", "unit": "", "over": "treatment"}
+    assert one_row(0.75, 0.6, **ratio).verdict == "no material difference"
+    assert one_row(0.78, 0.6, **ratio).verdict == "supported"
+    assert one_row(0.6, 0.78, **ratio).verdict == "reversed"
+    assert one_row(0.78, 0.6, **ratio, band=1.5).verdict == "no material difference"
+
+
+def test_exchanging_the_arms_exchanges_the_verdict_and_inverts_the_effect():
+    half_no_bn, half_bn = [200.0 + 5 * i for i in range(20)], [100.0] * 19 + [1000.0]
+    rows = [row for i, half in enumerate(half_no_bn) for row in runs("no_bn", [i], curve=learning(half))]
+    rows += [row for i, half in enumerate(half_bn) for row in runs("bn", [i], curve=learning(half))]
+    (row,) = judged(results(rows), TIMES).rows
+    (other,) = judged(results(rows), TIMES | {"baseline": "bn", "treatment": "no_bn"}).rows
+    assert (row.verdict, other.verdict) == ("supported", "reversed")
+    for found, inverted in ((row.estimate, other.estimate), (row.decided, other.decided), (row.usual, other.usual)):
+        assert inverted == pytest.approx((1 / found[1], 1 / found[0]))
 
 
 @pytest.mark.parametrize(
-    ("treatment", "direction"), [(90.0, "smaller than claimed"), (100.0, "absent"), (110.0, "reversed")]
+    ("halves", "verdict"), [((1000, 100), "supported"), ((100, 1000), "reversed"), ((1000, 1000), "unresolved")]
 )
-def test_a_refuted_decrease_says_how(treatment: float, direction: str):
-    part = STEPS | {"over": "baseline", "margin": {"below": 0.8}}
-    result = judged(part, 100.0, treatment)
-    assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
+def test_a_censored_arm_decides_only_where_it_is_the_slower_one(halves: tuple[float, float], verdict: str):
+    rows = runs("no_bn", curve=learning(halves[0])) + runs("bn", curve=learning(halves[1]))
+    (row,) = judged(results(rows), TIMES).rows
+    assert row.verdict == verdict
+    bounds = {"supported": (4.0, inf), "reversed": (0.0, 0.25), "unresolved": None}[verdict]
+    if bounds:
+        assert row.estimate == pytest.approx(bounds)
+    else:
+        assert row.resolved_by is None
+        assert row.reason.endswith("20 not known that closely")
 
 
-def test_short_of_a_margin_at_no_effect_is_reversed():
-    assert judged(STEPS | {"margin": {"at_least": 1}}, 50.0, 100.0).parts[0].direction == "reversed"
+@pytest.mark.parametrize(("treatment", "verdict"), [(0.902, "supported"), (0.92, "reversed"), (0.88, "reversed")])
+def test_who_expects_the_same_is_reversed_on_either_side(treatment: float, verdict: str):
+    assert one_row(0.9, treatment, expect="same").verdict == verdict
 
 
-def test_a_refuted_harmlessness_is_larger_than_allowed():
-    part = ACCURACY | {"over": "treatment", "margin": {"at_most": 1}}
-    result = judged(part, 0.95, 0.90)
-    assert (result.verdict, result.parts[0].direction) == ("refuted", "larger than allowed")
+@pytest.mark.parametrize(("source_value", "remark"), [(2.5, "smaller than the source says"), (1.9, ""), (None, "")])
+def test_a_supported_effect_smaller_than_the_source_says_is_remarked(source_value: float | None, remark: str):
+    assert one_row(*BETTER, source_value=source_value).remark == remark
 
 
-def test_an_interval_that_includes_the_margin_is_inconclusive():
-    result = judged(STEPS, [100.0, 200.0] * 5, 100.0)
-    assert result.verdict == "inconclusive"
-    assert "includes the margin" in result.reason
+def test_only_a_supported_effect_that_should_be_large_is_remarked():
+    assert one_row(*SAME, source_value=2.5).remark == ""
+    assert one_row(*SAME, source_value=2.5, expect="same").remark == ""
+
+
+def test_a_bound_that_may_reach_the_source_is_not_smaller():
+    rows = runs("no_bn", curve=learning(1000)) + runs("bn", curve=learning(100))
+    (row,) = judged(results(rows), TIMES | {"source_value": 14}).rows
+    assert (row.verdict, row.remark) == ("supported", "")
+
+
+def test_fewer_than_ten_seeds_give_no_verdict():
+    (row,) = judged(by_accuracy(*BETTER, experiment(seeds=9)), ACCURACY).rows
+    assert (row.verdict, row.reason) == ("not tested", "9 seeds, where a verdict takes 10")
+    assert row.estimate == (2.0, 2.0)
+    (row,) = judged(by_accuracy(*BETTER, experiment(seeds=10)), ACCURACY).rows
+    assert row.verdict == "supported"
+
+
+def test_a_run_that_is_missing_leaves_the_claim_untested_with_the_reason():
+    found = by_accuracy(*BETTER)
+    result = judged(Results(found.config, found.table[found.table["seed"] != 3]), ACCURACY)
+    assert (result.verdict, result.reason) == ("not tested", "runs of no_bn are missing")
+    assert result.rows[0].decided == pytest.approx((float("nan"),) * 2, nan_ok=True)
+
+
+def test_runs_of_another_file_without_results_leave_the_claim_untested():
+    result = judged({OWN: by_accuracy(*BETTER)}, ACCURACY | {"runs": "relu.yaml"})
+    assert (result.verdict, result.reason) == ("not tested", "relu.yaml: no results")
+    found = {"relu.yaml": by_accuracy(*BETTER)}
+    assert judged(found, ACCURACY | {"runs": "relu.yaml"}).verdict == "supported"
+
+
+def test_a_saving_without_the_file_of_its_cost_is_not_tested():
+    rows = runs("no_bn", curve=learning(300)) + runs("bn", curve=learning(100))
+    cost = {"cost": {"runs": "timed.yaml", "baseline": "no_bn", "treatment": "bn"}}
+    result = judged(results(rows), TIMES | cost)
+    assert (result.verdict, result.reason) == ("not tested", "timed runs of timed.yaml are missing")
+
+
+def test_a_best_rate_at_the_edge_leaves_the_claim_untested():
+    rows = tuned("no_bn", {0.1: 1e9, 1.0: 200.0, 10.0: 1e9}) + tuned("bn", {0.1: 1e9, 1.0: 1e9, 10.0: 50.0})
+    result = judged(results(rows, experiment((0.1, 1.0, 10.0))), TIMES | {"tuned_for": "measure"})
+    assert result.verdict == "not tested"
+    assert result.reason == "the best learning rate of bn is at the edge of the grid"
+
+
+def test_what_is_shown_beside_has_numbers_and_no_part_in_the_verdict():
+    level = {"measure": "final_value", "effect": "level", "unit": "points", "treatment": "bn", "role": "beside"}
+    result = judged(by_accuracy(*BETTER), level, ACCURACY, ACCURACY | ARMS | {"treatment": "no_bn", "role": "beside"})
+    assert [row.verdict for row in result.rows] == ["not tested", "supported", "no material difference"]
+    assert (result.rows[0].estimate, result.rows[0].reason) == ((92.0, 92.0), "shown beside")
+    assert result.verdict == "supported"
+    assert judged(by_accuracy(*BETTER), level).reason == "no part decides"
+
+
+# --- bounds ---
+
+IDENTITY = {
+    "measure": "worst_value",
+    "metric": "error",
+    "effect": "level",
+    "treatment": "bn",
+    "bound": {"at_most": 1e-3},
+}
 
 
 @pytest.mark.parametrize(
-    ("baseline", "verdict", "direction"),
-    [(100.0, "supported", ""), (50.0, "refuted", "below the band"), (150.0, "refuted", "above the band")],
+    ("bound", "verdict", "reason"),
+    [
+        ({"at_most": 20}, "supported", "every seed keeps the bound"),
+        ({"at_most": 18.5}, "reversed", "2 of 20 seeds break the bound"),
+        ({"at_least": 1}, "supported", "every seed keeps the bound"),
+        ({"at_least": 1.5}, "reversed", "1 of 20 seeds break the bound"),
+    ],
 )
-def test_a_band_holds_the_whole_interval_or_none_of_it(baseline: float, verdict: str, direction: str):
-    result = judged(STEPS | {"margin": {"within": [0.8, 1.25]}}, baseline, 100.0)
-    assert (result.verdict, result.parts[0].direction) == (verdict, direction)
-    assert result.parts[0].probability_of_improvement is None
+def test_a_bound_is_kept_by_every_seed_or_it_is_not_kept(bound: dict, verdict: str, reason: str):
+    rows = [row for seed in SEEDS for row in runs("bn", [seed], **{"worst(error)": float(seed + 1)})]
+    result = judged(results(rows), IDENTITY | {"bound": bound}, kind="exact")
+    assert (result.verdict, result.reason) == (verdict, reason)
+    assert result.rows[0].decided == result.rows[0].usual == (1.0, 20.0)
 
 
-def test_points_are_hundredths_and_rounding_does_not_decide():
-    result = judged(ACCURACY, 0.915, 0.92)
-    part = result.parts[0]
-    assert (part.estimate, part.low, part.high) == (0.5, 0.5, 0.5)
-    assert (part.baseline_median, part.treatment_median) == pytest.approx((91.5, 92.0))
-    assert part.verdict == "inconclusive"  # the interval is at the margin, but no seed is beyond it: p = 1
-    assert part.p == 1.0
-    assert "p = 1" in part.reason
+def test_a_bound_takes_one_seed_only():
+    found = results(runs("bn", [0], **{"worst(error)": 1e-6}), experiment(seeds=[0]))
+    assert judged(found, IDENTITY).verdict == "supported"
+    infinite = results(runs("bn", [0], **{"worst(error)": inf}), experiment(seeds=[0]))
+    assert judged(infinite, IDENTITY).verdict == "reversed"
 
 
-def test_divergence_counts_as_never_reaching_the_target():
-    always = judged(STEPS, inf, 100.0)
-    assert (always.verdict, always.parts[0].estimate) == ("supported", inf)
-    never = judged(STEPS, inf, inf)
-    assert (never.verdict, never.parts[0].estimate, never.parts[0].direction) == ("refuted", 1.0, "absent")
-    treatment_only = judged(STEPS, 100.0, inf)
-    assert (treatment_only.verdict, treatment_only.parts[0].estimate) == ("refuted", 0.0)
-
-
-def test_a_level_is_the_treatment_alone():
-    part = ACCURACY | {"effect": "level", "baseline": None, "margin": {"at_most": 30}}
-    result = judged(part, None, 0.1)
-    assert (result.verdict, result.parts[0].estimate, result.parts[0].baseline_median) == ("supported", 10.0, None)
-    assert judged(part, None, 0.5).verdict == "refuted"
-
-
-def test_improvement_is_counted_in_the_direction_the_claim_states():
-    lower_is_claimed = STEPS | {"over": "baseline", "margin": {"below": 1}}
-    assert judged(lower_is_claimed, 200.0, 100.0).parts[0].probability_of_improvement == 1.0
-    assert judged(ACCURACY, 0.8, 0.9).parts[0].probability_of_improvement == 1.0
-    assert judged(ACCURACY, 0.9, 0.8).parts[0].probability_of_improvement == 0.0
-
-
-def test_arms_with_weights_make_a_contrast():
-    # Recovers half: bn − ½ no_bn − ½ other = 0.92 − 0.45 − 0.46 = 0.01
-    part = ACCURACY | {"effect": "level", "baseline": None, "margin": {"above": 0.9}}
-    config = experiment(part | {"treatment": {"bn": 1, "no_bn": -0.5, "other": -0.5}})
-    rows = [{"arm": arm, "value": value} for arm, value in {"bn": 0.92, "no_bn": 0.9, "other": 0.92}.items()]
-    result = judge("id", config, table(config, 0, *rows))
-    assert (result.verdict, result.parts[0].estimate) == ("supported", 1.0)
-
-
-def test_a_share_of_the_baseline_is_a_weight():
-    # 0.95 · 1.0 − 0.9 = 0.05
-    part = {"measure": "gap_at_training_loss", "effect": "difference", "over": "treatment", "margin": {"at_least": 0}}
-    weighted = part | {"baseline": {"no_bn": 0.95}, "treatment": "bn"}
-    assert judged(weighted, 1.0, 0.9).parts[0].estimate == 0.05
-    assert judged(weighted, 1.0, 0.9).verdict == "supported"
-
-
-@pytest.mark.parametrize(
-    ("treatment", "direction"), [(0.98, "smaller than claimed"), (1.0, "absent"), (1.2, "reversed")]
-)
-def test_a_share_of_the_baseline_refuted_is_compared_with_the_whole_of_it(treatment: float, direction: str):
-    part = {"measure": "gap_at_training_loss", "effect": "difference", "over": "treatment", "margin": {"at_least": 0}}
-    result = judged(part | {"baseline": {"no_bn": 0.95}, "treatment": "bn"}, 1.0, treatment)
-    assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
-
-
-@pytest.mark.parametrize(
-    ("treatment", "direction"), [(0.7, "smaller than claimed"), (0.6, "absent"), (0.5, "reversed")]
-)
-def test_short_of_a_mean_of_arms_is_compared_with_the_one_that_is_easiest_to_beat(treatment: float, direction: str):
-    # Recovers less than half, nothing, or loses more: half would be 0.75.
-    config = experiment(ACCURACY | {"baseline": {"other": 0.5, "no_bn": 0.5}, "margin": {"at_least": 0}})
-    values = {"bn": treatment, "no_bn": 0.6, "other": 0.9}
-    result = judge("id", config, table(config, 0, *({"arm": arm, "value": value} for arm, value in values.items())))
-    assert (result.verdict, result.parts[0].direction) == ("refuted", direction)
-
-
-def test_missing_and_failed_runs_make_it_inconclusive():
-    config = experiment(STEPS)
-    rows = table(config, 0, {"arm": "no_bn", "value": 200.0}, {"arm": "bn", "value": 100.0})
-    rows.loc[0, "status"] = "failed"
-    result = judge("id", config, rows.drop(index=[18, 19]))
-    assert result.verdict == "inconclusive"
-    assert result.reason == "1 of 10 runs of no_bn failed; 2 of 10 runs of bn are missing"
-    assert isnan(result.parts[0].estimate)
-
-
-def test_no_results_at_all_are_inconclusive():
-    for empty in (pd.DataFrame(), pd.DataFrame({"arm": [], "seed": [], "status": []})):
-        result = judge("id", experiment(STEPS), empty)
-        assert result.reason == "10 of 10 runs of no_bn are missing; 10 of 10 runs of bn are missing"
-
-
-def test_a_run_without_the_measure_is_a_missing_run_and_says_if_it_diverged():
-    config = experiment(ACCURACY | {"measure": "mean_value", "metric": "change"})
-    rows = table(config, 0, {"arm": "no_bn", "value": 0.5}, {"arm": "bn", "value": 0.4})
-    rows.loc[[0, 1], "mean_value(change)"] = nan
-    rows.loc[0, "status"] = "diverged"
-    result = judge("id", config, rows)
-    assert result.verdict == "inconclusive"
-    assert result.reason == "2 of 10 runs of no_bn have no value of mean_value(change), 1 of them diverged"
-
-
-def test_a_table_made_for_another_target_has_no_values():
-    config = experiment(STEPS)
-    result = judge("id", experiment(STEPS | {"target": 0.5}), table(config, 0, {"arm": "no_bn", "value": 1.0}))
-    assert "no value of steps_to_target(accuracy/validation, 0.5)" in result.reason
-
-
-def test_too_few_seeds_for_any_verdict():
-    result = judged(STEPS, 1000.0, 100.0, seeds=9)
-    assert (result.verdict, result.reason) == ("inconclusive", "9 seeds, where a verdict takes 10")
-    assert result.parts[0].estimate == 10.0
-
-
-@pytest.mark.parametrize(
-    ("part", "name"), [(STEPS, "target"), (ACCURACY | {"measure": "gap_at_training_loss"}, "training_loss")]
-)
-def test_a_claim_without_its_level_names_it(part: dict, name: str):
-    config = experiment(part, claim={"target": None, "training_loss": None})
-    assert judge("id", config, pd.DataFrame()).reason == f"the claim names no {name}"
-
-
-def test_a_ratio_of_negative_values_is_not_defined():
-    result = judged(ACCURACY | {"effect": "ratio"}, -0.1, 0.1)
-    assert (result.verdict, result.reason) == ("inconclusive", "the ratio is not defined for 10 of 10 seeds")
-
-
-def test_several_runs_a_seed_need_a_way_to_become_one():
-    config = experiment(STEPS, grid={"model.depth": [1, 2]})
-    rows = [{"arm": arm, "model.depth": depth, "value": 1.0} for arm in ("no_bn", "bn") for depth in (1, 2)]
-    result = judge("id", config, table(config, 0, *rows))
-    assert "2 runs a seed, so per_seed has to say" in result.reason
-
-
-def test_an_experiment_without_a_claim_has_nothing_to_judge():
-    config = ExperimentConfig(title="t", arms={"bn": {}})
-    with pytest.raises(ValueError, match="mnist_x: claim: the experiment makes none"):
-        judge("mnist_x", config, pd.DataFrame())
+def test_each_rate_is_a_row_of_the_claim_and_what_trains_only_with_it_is_noted():
+    rows = tuned("no_bn", {0.1: 300.0, 1.0: 200.0, 10.0: 1e9}) + tuned("bn", {0.1: 290.0, 1.0: 50.0, 10.0: 50.0})
+    result = judged(results(rows, experiment((0.1, 1.0, 10.0))), TIMES | {"each": [RATE]})
+    assert [(row.moderators, row.verdict) for row in result.rows] == [
+        ({"learning rate": 0.1}, "no material difference"),
+        ({"learning rate": 1.0}, "supported"),
+    ]
+    assert (result.verdict, result.depends_on) == ("depends", ("learning rate",))
+    assert {row.comparison.note for row in result.rows} == {"only bn trains at: 10"}

@@ -1,145 +1,201 @@
-"""Claims of several parts, and all claims of a table together."""
+"""What rows come to together: moderators, premises, open rows, and the claims over all claims."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-import pandas as pd
 import pytest
 from judging import (
     ACCURACY,
-    BOUND,
+    EVERY,
+    RATE,
+    SEEDS,
     STEPS,
-    evaluation_rows,
+    TIMES,
+    TUNING,
+    by_accuracy,
     experiment,
     judged,
-    table,
-    tuned_experiment,
-    tuning_rows,
-    whole_table,
+    learning,
+    results,
+    runs,
+    tuned,
 )
 
-from experiments.analysis.claims import ClaimResult, judge, judge_table
+from experiments.analysis.claims import ClaimResult, distinct_trainings, judge_over_all
+
+OPEN = (0.9, [0.92, 0.9] * 10)
+EFFECTS = {"+": (0.90, 0.92), "=": (0.90, 0.902), "-": (0.92, 0.90), "?": OPEN}  # accuracies of no_bn and bn
 
 
-def two_parts(steps: float, accuracy: float, second: dict | None = None, **claim: object) -> ClaimResult:
-    config = experiment(STEPS, ACCURACY | (second or {}), claim=dict(claim))
-    rows = table(config, 0, {"arm": "no_bn", "value": 100.0}, {"arm": "bn", "value": 100.0 / steps})
-    rows["final_value(accuracy/test)"] = np.where(rows.arm == "bn", 0.9 + accuracy / 100, 0.9)
-    return judge("id", config, rows)
+def claim_of(*parts: tuple[str, dict], **fields: object) -> ClaimResult:
+    """A claim with a part for each effect, read from a file of that effect."""
+    sources = {effect: by_accuracy(*accuracies) for effect, accuracies in EFFECTS.items()}
+    return judged(sources, *(ACCURACY | {"runs": effect} | given for effect, given in parts), **fields)
 
 
-def test_a_claim_is_supported_only_if_every_part_is_and_refuted_if_one_is():
-    assert two_parts(2.0, 1.0).verdict == "supported"
-    assert two_parts(2.0, 0.1).verdict == "refuted"
-    assert two_parts(1.5, 1.0).verdict == "inconclusive"  # the interval is at the margin, p = 1
-    assert two_parts(1.5, 0.1).verdict == "refuted"
+def rows_of(effects: str, **moderators: str) -> list[tuple[str, dict]]:
+    """A part for each effect; moderators: name → the value of each part, a letter."""
+    return [
+        (effect, {"where": {name: values[i] for name, values in moderators.items()}})
+        for i, effect in enumerate(effects)
+    ]
 
 
-def test_only_the_parts_that_decide_do():
-    shown = two_parts(2.0, 0.1, {"decides": False})
-    assert shown.verdict == "supported"
-    assert shown.parts[1].verdict == "refuted"
+@pytest.mark.parametrize(
+    ("effects", "verdict", "reason"),
+    [
+        ("+++", "supported", "supported in 3 of 3 rows"),
+        ("===", "no material difference", "no material difference in 3 of 3 rows"),
+        ("---", "reversed", "reversed in 3 of 3 rows"),
+        ("++=", "depends", "supported in 2, no material difference in 1 of 3 rows"),
+        ("+-", "depends", "supported in 1, reversed in 1 of 2 rows"),
+        ("=-", "depends", "no material difference in 1, reversed in 1 of 2 rows"),
+        ("++?", "supported", "supported in 2, unresolved in 1 of 3 rows"),
+        ("+?", "unresolved", "supported in 1, unresolved in 1 of 2 rows"),
+        ("+++??", "unresolved", "supported in 3, unresolved in 2 of 5 rows"),
+        ("+=??", "depends", "supported in 1, no material difference in 1, unresolved in 2 of 4 rows"),
+        ("??", "unresolved", "unresolved in 2 of 2 rows"),
+    ],
+)
+def test_rows_agree_depend_or_leave_it_open(effects: str, verdict: str, reason: str):
+    result = claim_of(*rows_of(effects))
+    assert (result.verdict, result.reason) == (verdict, reason)
 
 
-def test_separate_verdicts_are_all_given():
-    result = two_parts(2.0, 0.1, separate_verdicts=True)
-    assert result.verdict == "refuted"
-    assert "steps_to_target: supported" in result.reason
-    assert "final_value: refuted" in result.reason
+def test_rows_that_are_not_tested_are_left_out():
+    result = claim_of(("+", {}), ("missing", {}))
+    assert (result.verdict, [row.verdict for row in result.rows]) == ("supported", ["supported", "not tested"])
+    result = claim_of(("missing", {}), ("gone", {}), ("gone", {}))
+    assert (result.verdict, result.reason) == ("not tested", "missing: no results; gone: no results")
 
 
-def test_a_claim_without_deciding_parts_is_inconclusive():
-    assert judge("id", experiment(), pd.DataFrame()).reason == "no part decides"
+@pytest.mark.parametrize(
+    ("effects", "moderators", "names"),
+    [
+        ("++==", {"net": "rrss", "data": "mdmd"}, ("net",)),
+        ("+=+=", {"net": "rrss", "data": "mdmd"}, ("data",)),
+        ("+-=", {"net": "rst", "data": "mmm"}, ("net",)),
+        ("+===", {"net": "rrss", "data": "mdmd"}, ("net", "data")),
+        ("+==+", {"net": "rrss", "data": "mdmd"}, ("net", "data")),  # neither helps alone
+        ("+===?", {"net": "rrsss", "data": "mdmdm"}, ("net", "data")),  # open rows tell nothing apart
+        ("++==", {"run": "abcd", "net": "rrss"}, ("net",)),  # of two that tell all apart the one of fewer values
+        ("++==", {"net": "rrrr"}, ("comparison",)),
+        ("+=+=", {}, ("comparison",)),
+    ],
+)
+def test_the_moderators_that_tell_the_verdicts_apart_are_named(effects: str, moderators: dict, names: tuple):
+    given = [(effect, part | {"name": f"of {effect}"}) for effect, part in rows_of(effects, **moderators)]
+    assert claim_of(*given).depends_on == names
 
 
-def test_holm_adjusts_over_all_deciding_statistical_parts_of_the_table():
-    alone = judged(STEPS, [200.0] * 9 + [100.0], 100.0)  # p = 47/1024: the one below the margin is the farthest
-    strong = judged(STEPS, 200.0, 100.0)
-    exact = judged(BOUND, None, 1e-4, claim={"kind": "exact"})
-    missing = judge("id", experiment(STEPS), pd.DataFrame())
-    aside = two_parts(2.0, 1.0, {"decides": False})
-    found = whole_table([alone, strong, exact, missing, aside])
-    assert alone.parts[0].p == 47 / 1024
-    # family: alone, strong, missing (as p = 1), and the deciding part of aside, as strong as strong
-    assert found[1].parts[0].p_adjusted == pytest.approx(4 * 2.0**-10)
-    assert found[4].parts[0].p_adjusted == pytest.approx(4 * 2.0**-10)
-    assert found[0].parts[0].p_adjusted == pytest.approx(2 * 47 / 1024)
-    assert found[2].parts[0].p_adjusted is None
-    assert found[3].parts[0].p_adjusted is None
-    assert found[4].parts[1].p_adjusted is None
-    verdicts = [result.verdict for result in found]
-    assert verdicts == ["inconclusive", "supported", "supported", "inconclusive", "supported"]
-    assert alone.verdict == "supported"
+def test_nothing_is_named_where_nothing_tells_apart():
+    assert claim_of(*rows_of("+=")).depends_on == ()
+    assert claim_of(*rows_of("+=", net="rr")).depends_on == ()
 
 
-def test_a_verdict_that_does_not_survive_holm_is_withdrawn_with_the_reason():
-    strong = judged(STEPS, 200.0, 100.0)
-    found = whole_table([strong] * 60)  # 60 · 2⁻¹⁰ = 0.059
-    assert {result.verdict for result in found} == {"inconclusive"}
-    assert "p = 0.059 is not below 0.05" in found[0].reason
-    assert {result.verdict for result in whole_table([strong] * 50)} == {"supported"}
+def test_a_claim_that_depends_on_nothing_names_no_moderator():
+    assert claim_of(*rows_of("++", net="rs")).depends_on == ()
 
 
-def test_claims_that_are_not_at_hand_count_in_the_family_as_p_1():
-    weak, strong = judged(STEPS, [200.0] * 9 + [100.0], 100.0), judged(STEPS, 200.0, 100.0)
-    found = judge_table([weak, strong], 5)
-    assert found[1].parts[0].p_adjusted == pytest.approx(5 * 2.0**-10)
-    assert found[0].parts[0].p_adjusted == pytest.approx(4 * 47 / 1024)
-    assert [result.verdict for result in found] == ["inconclusive", "supported"]
-    together = judge_table([weak, strong, *[judge("id", experiment(STEPS), pd.DataFrame())] * 3], 5)
-    assert [result.parts for result in found] == [result.parts for result in together[:2]]
+def test_levels_of_different_ladders_are_told_apart_by_their_rungs():
+    # Each network has levels of its own, so that a level's value alone would tell every row apart.
+    rates, never = (0.1, 1.0, 10.0), 1e9
+    early = np.interp(range(0, STEPS + 1, EVERY), [0, 60, 150, 184], [0, 0.69, 0.75, 0.92])  # ahead up to 0.7 alone
+    no_bn = tuned("no_bn", {0.1: never, 1.0: 100.0, 10.0: never}, top=0.92)
+    sources = {
+        "early": results(no_bn + at_the_middle_rate(early.tolist()), experiment(rates)),
+        "faster": results(
+            tuned("no_bn", {0.1: never, 1.0: 100.0, 10.0: never}) + at_the_middle_rate(learning(50.0)),
+            experiment(rates),
+        ),
+    }
+    part = TIMES | {"level": "ladder", "tuned_for": "measure"}
+    result = judged(sources, *(part | {"runs": name, "where": {"net": name}} for name in sources))
+    assert [row.verdict for row in result.rows] == ["no material difference"] * 4 + ["supported"] * 6
+    assert len({row.moderators["level"] for row in result.rows}) == 10
+    assert (result.verdict, result.depends_on) == ("depends", ("net", "level"))
 
 
-def test_a_blocked_part_stays_blocked():
-    config = tuned_experiment(STEPS)
-    rows = evaluation_rows(config, no_bn={10.0: 300.0}, bn={1.0: 100.0})
-    edge = judge("id", config, pd.concat([tuning_rows({"no_bn": 10.0, "bn": 1.0}), rows]))
-    assert whole_table([edge])[0].verdict == "inconclusive"
+def at_the_middle_rate(curve: list[float]) -> list[dict]:
+    seeds = (*TUNING, *SEEDS)
+    return tuned("bn", {0.1: 1e9, 10.0: 1e9}) + runs("bn", seeds, curve=curve, **{RATE: 1.0})
 
 
-def over_all(*others: ClaimResult) -> ClaimResult:
-    config = experiment(claim={"kind": "over_all_claims", "says_bn_helps": False})
-    return whole_table([judge("does_not_always_help", config, pd.DataFrame()), *others])[0]
+# --- premises ---
 
 
-def test_over_all_claims_lists_the_refuted_comparisons():
-    helps, absent, reversed_ = (judged(STEPS, steps, 100.0) for steps in (200.0, 100.0, 50.0))
-    result = over_all(helps, replace(absent, id="a"), replace(reversed_, id="b"))
+def test_an_unmet_premise_leaves_the_rows_of_equal_moderators_untested():
+    relu, sigmoid = {"where": {"net": "relu"}}, {"where": {"net": "sigmoid"}}
+    premise = {"role": "premise", "name": "dropout helps"}
+    result = claim_of(("=", relu | premise), ("+", relu), ("+", sigmoid | premise), ("+", sigmoid))
+    assert [row.verdict for row in result.rows] == [
+        "no material difference",
+        "not tested",
+        "supported",
+        "supported",
+    ]
+    assert result.rows[1].reason == "premise unmet: dropout helps"
+    assert (result.verdict, result.depends_on) == ("supported", ())
+
+
+def test_a_premise_without_moderators_holds_for_all_rows():
+    relu, sigmoid = {"where": {"net": "relu"}}, {"where": {"net": "sigmoid"}}
+    result = claim_of(("-", {"role": "premise"}), ("+", relu), ("-", sigmoid), ("+", {"role": "beside"}))
+    assert (result.verdict, result.reason) == ("not tested", "premise unmet: final_value")
+    assert result.rows[3].verdict == "supported"
+
+
+@pytest.mark.parametrize(
+    ("premise", "words"), [("?", "premise unmet"), ("=", "premise unmet"), ("missing", "premise not tested")]
+)
+def test_a_premise_has_to_be_supported(premise: str, words: str):
+    result = claim_of((premise, {"role": "premise", "name": "p"}), ("+", {"source_value": 99}))
+    assert (result.verdict, result.reason) == ("not tested", f"{words}: p")
+    assert (result.rows[1].remark, result.rows[1].resolved_by) == ("", None)
+
+
+def test_a_premise_alone_decides_nothing():
+    assert claim_of(("+", {"role": "premise"})).verdict == "not tested"
+
+
+# --- over all claims ---
+
+OVER_ALL = judged({}, kind="over_all_claims")
+
+
+def over_all(*results: ClaimResult) -> ClaimResult:
+    return judge_over_all([*results, OVER_ALL])[-1]
+
+
+def test_rows_that_claim_a_benefit_and_show_none_support_that_it_does_not_always_help():
+    result = over_all(claim_of(*rows_of("+=")), claim_of(*rows_of("+-?")))
     assert result.verdict == "supported"
-    assert result.reason == (
-        "2 of 3 comparisons that claim a benefit are refuted, 0 inconclusive: "
-        "a, steps_to_target: absent; b, steps_to_target: reversed"
+    assert result.reason == "2 of 4 rows show no benefit or the reverse, on 2 sets of trainings: id"
+
+
+def test_limits_and_costs_that_are_not_found_do_not_show_that_it_is_no_help():
+    limit = claim_of(*rows_of("=-"), says_bn_helps=False)
+    row = claim_of(("+", {}), ("=", {"says_bn_helps": False}), ("=", {"role": "beside"}))
+    result = over_all(limit, row)
+    assert (result.verdict, result.reason) == (
+        "no material difference",
+        "0 of 1 rows show no benefit or the reverse, on 0 sets of trainings",
     )
 
 
-def test_a_premise_is_no_benefit_that_is_claimed():
-    premise = judged(STEPS | {"says_bn_helps": False}, 100.0, 100.0)
-    assert premise.verdict == "refuted"
-    assert over_all(premise).reason.startswith("0 of 0 comparisons")
+def test_without_a_decided_claim_nothing_is_known_about_all():
+    assert over_all().verdict == "not tested"
+    assert over_all(claim_of(*rows_of("??"))).reason == "no other claim is decided"
 
 
-def test_over_all_claims_is_refuted_where_all_hold_and_inconclusive_where_some_are_open():
-    helps, unsure = judged(STEPS, 200.0, 100.0), judged(STEPS, [100.0, 200.0] * 5, 100.0)
-    assert over_all(helps).verdict == "refuted"
-    assert over_all(helps, unsure).verdict == "inconclusive"
-    assert over_all().verdict == "inconclusive"
-    config = experiment(claim={"kind": "over_all_claims", "says_bn_helps": False})
-    partly = judge_table([judge("does_not_always_help", config, pd.DataFrame()), helps], 2)[0]
-    assert (partly.verdict, partly.reason) == (
-        "inconclusive",
-        "0 of 1 comparisons that claim a benefit are refuted, 0 inconclusive, others not judged here",
-    )
+def test_the_other_claims_stay_as_they_are():
+    other = claim_of(*rows_of("+="))
+    assert judge_over_all([other, OVER_ALL])[0] is other
+    assert (OVER_ALL.verdict, OVER_ALL.reason) == ("not tested", "decided from the rows of all other claims")
 
 
-def test_refuted_limits_levels_identities_and_asides_do_not_show_that_it_fails_to_help():
-    limit = judged(STEPS, 100.0, 100.0, claim={"says_bn_helps": False})
-    level = judged(ACCURACY | {"effect": "level", "baseline": None}, None, 0.0)
-    identity = judged(BOUND, None, 1.0, claim={"kind": "exact"})
-    aside = two_parts(2.0, 0.1, {"decides": False})
-    assert [result.parts[-1].verdict for result in (limit, level, identity, aside)] == ["refuted"] * 4
-    assert (
-        over_all(limit, level, identity, aside).reason
-        == "0 of 1 comparisons that claim a benefit are refuted, 0 inconclusive"
-    )
+def test_a_set_of_trainings_counts_once_however_many_claims_read_it():
+    first, second = claim_of(*rows_of("+=")), claim_of(*rows_of("+-"))
+    assert first.experiments == ("+", "=")
+    assert distinct_trainings([first, second]) == 3
+    assert OVER_ALL.experiments == ()

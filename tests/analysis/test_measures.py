@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import typing
-from math import inf, isnan
+from math import inf, isnan, nan
 
 import numpy as np
 import pytest
 
 from experiments.analysis import measures
-from experiments.configuration.claim import ClaimConfig, MeasureName, PartConfig
+from experiments.configuration.claim import MeasureName, PartConfig
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record, Status
 
@@ -30,35 +30,6 @@ def record(
 LEARNING = {"accuracy/validation": {0: 0.1, 50: 0.8, 100: 0.93, 150: 0.91}}
 
 
-def test_steps_to_target_is_the_first_evaluation_at_or_above_it():
-    assert measures.steps_to_target(record(LEARNING), "accuracy/validation", 0.9) == 100
-    assert measures.steps_to_target(record(LEARNING), "accuracy/validation", 0.93) == 100
-    assert measures.steps_to_target(record(LEARNING), "accuracy/validation", 0.05) == 0
-
-
-def test_a_target_never_reached_takes_infinitely_many_steps():
-    assert measures.steps_to_target(record(LEARNING), "accuracy/validation", 0.94) == inf
-
-
-def test_a_diverged_run_never_reached_its_target_not_even_before():
-    diverged = record(LEARNING, "diverged", diverged_at=100, seconds={50: 2.0, 150: 6.0})
-    assert measures.steps_to_target(diverged, "accuracy/validation", 0.9) == inf
-    assert measures.steps_to_target(diverged, "accuracy/validation", 0.8) == inf
-    assert measures.seconds_to_target(diverged, "accuracy/validation", 0.8) == inf
-    assert measures.steps_to_target(record({}, "diverged", 3), "accuracy/validation", 0.8) == inf
-
-
-def test_a_metric_that_was_not_measured_has_no_steps_to_target():
-    assert isnan(measures.steps_to_target(record(), "accuracy/validation", 0.9))
-
-
-def test_seconds_to_target_are_those_at_the_step_that_reaches_it():
-    timed = record(LEARNING, seconds={50: 2.0, 150: 6.0})
-    assert measures.seconds_to_target(timed, "accuracy/validation", 0.9) == 4.0
-    assert measures.seconds_to_target(timed, "accuracy/validation", 0.99) == inf
-    assert isnan(measures.seconds_to_target(record(LEARNING), "accuracy/validation", 0.9))
-
-
 def test_seconds_per_step_is_the_median_over_intervals():
     # 0.02, 0.01 and 0.10 seconds a step
     assert measures.seconds_per_step(record(seconds={0: 0.0, 50: 1.0, 100: 1.5, 110: 2.5})) == pytest.approx(0.02)
@@ -75,11 +46,30 @@ def test_a_diverged_run_has_no_final_value_of_a_metric_without_a_worst_end():
     assert isnan(measures.final_value(record({"gradient_norm/1": {0: 1.0}}, "diverged", 40), "gradient_norm/1"))
 
 
-def test_the_late_value_is_the_median_of_the_last_three():
-    assert measures.late_value(record(LEARNING), "accuracy/validation") == 0.91  # of 0.8, 0.93 and 0.91
-    assert measures.late_value(record({"loss/test": {0: 2.3, 50: 0.7}}), "loss/test") == 1.5
-    assert measures.late_value(record(LEARNING, "diverged", 160), "accuracy/validation") == 0.0
-    assert isnan(measures.late_value(record({}, "failed"), "accuracy/validation"))
+def test_the_late_value_is_the_median_of_the_last_three_and_the_worst_of_a_diverged_run():
+    assert measures.late_value(record(LEARNING), "accuracy/validation") == 0.91  # of 0.8, 0.93, 0.91
+    assert measures.late_value(record(LEARNING, "diverged", 200), "accuracy/validation") == 0.0
+    assert isnan(measures.late_value(record(), "accuracy/validation"))
+
+
+def test_a_curve_has_one_value_an_evaluation_from_step_0_on():
+    assert measures.evaluations(record(LEARNING), "accuracy/validation") == [0.1, 0.8, 0.93, 0.91]
+    assert measures.evaluations(record({"loss/train": {1: 9.0, 50: 2.0, 99: 8.0, 150: 1.0}}), "loss/train") == (
+        pytest.approx([nan, 2.0, nan, 1.0], nan_ok=True)
+    )
+    assert measures.evaluations(record(), "loss/train") == []
+
+
+def test_a_curve_ends_before_divergence():
+    diverged = record(LEARNING, "diverged", 100)
+    assert measures.evaluations(diverged, "accuracy/validation") == [0.1, 0.8]
+    assert measures.evaluations(record(LEARNING, "diverged", 0), "accuracy/validation") == []
+
+
+def test_a_curve_is_the_mean_over_all_below_its_name_unless_there_is_one_of_that_name():
+    layers = {"change/1": {0: 1.0, 50: 3.0}, "change/2": {0: 5.0, 50: 7.0}, "changed": {0: 99.0}}
+    assert measures.evaluations(record(layers), "change") == [3.0, 5.0]
+    assert measures.evaluations(record(layers | {"change": {0: 2.0}}), "change") == [2.0]
 
 
 def test_best_value_is_the_highest_accuracy_and_the_lowest_loss():
@@ -98,23 +88,11 @@ def test_worst_value_is_the_largest_magnitude_under_the_name():
     assert isnan(measures.worst_value(record(), "error"))
 
 
-def test_mean_value_is_over_steps_and_layers():
-    probed = record({"change/1": {0: 1.0, 50: 3.0}, "change/2": {0: 5.0, 50: 7.0}})
-    assert measures.mean_value(probed, "change") == 4.0
-    assert isnan(measures.mean_value(record({"change/1": {0: 1.0}}, "diverged", 50), "change"))
-
-
 def test_value_at_step_is_nan_between_evaluations_and_after_divergence():
     norms = {"gradient_norm/1": {0: 4.0, 100: 2.0}}
     assert measures.value_at_step(record(norms), "gradient_norm/1", 100) == 2.0
     assert isnan(measures.value_at_step(record(norms), "gradient_norm/1", 50))
     assert isnan(measures.value_at_step(record(norms, "diverged", 80), "gradient_norm/1", 100))
-
-
-def test_first_values_are_the_first_hundred_and_end_at_divergence():
-    losses = {"loss/step": {step: float(step) for step in range(1, 151)}}
-    assert measures.first_values(record(losses), "loss/step") == [float(step) for step in range(1, 101)]
-    assert measures.first_values(record(losses, "diverged", 4), "loss/step") == [1.0, 2.0, 3.0]
 
 
 def percentiles(layer: int, unit: str, p15: list[float], p50: list[float], p85: list[float]) -> dict:
@@ -125,25 +103,24 @@ def percentiles(layer: int, unit: str, p15: list[float], p50: list[float], p85: 
     }
 
 
-def test_drift_is_the_largest_movement_in_final_spreads_median_over_units_of_the_last_layer():
+def test_drift_is_the_largest_movement_so_far_in_spreads_median_over_units_of_the_last_layer():
     probed = record(
-        percentiles(2, "unit_000", [-1, -1, -1], [0, 0, 0], [1, 1, 1])  # no movement: 0
-        | percentiles(2, "unit_001", [-1, -3, -1], [0, -2, 0], [1, 0, 1])  # p15 moves by 2, spread 2: 1
-        | percentiles(2, "unit_002", [0, 0, 0], [0, 5, 1], [2, 2, 2])  # p50 moves by 5, spread 2: 2.5
+        percentiles(2, "unit_000", [-1, -1, -1], [0, 0, 0], [1, 1, 1])  # no movement: 0, 0, 0
+        | percentiles(2, "unit_001", [-1, -3, -1], [0, -2, 0], [1, 0, 1])  # p15, p50 by 2; spreads 2, 3, 2: 0, 2/3, 1
+        | percentiles(2, "unit_002", [0, 0, 0], [0, 5, 1], [2, 2, 2])  # p50 by 5, spread 2: 0, 2.5, 2.5
         | percentiles(1, "unit_009", [0, 99, 0], [0, 0, 0], [1, 1, 1])  # not the last layer
         | {"pre_activation/3/p15": {0: 0.0, 50: 9.0, 100: 0.0}}  # the output layer's, without units
     )
-    assert measures.drift(probed) == 1.0
+    assert measures.drift(probed) == pytest.approx([0.0, 2 / 3, 1.0])
 
 
 def test_a_unit_without_spread_drifts_infinitely_if_it_moved_and_not_at_all_if_it_did_not():
-    assert measures.drift(record(percentiles(1, "unit_000", [0, 1, 2], [0, 1, 2], [0, 1, 2]))) == inf
-    assert measures.drift(record(percentiles(1, "unit_000", [2, 2, 2], [2, 2, 2], [2, 2, 2]))) == 0.0
+    assert measures.drift(record(percentiles(1, "unit_000", [0, 1, 2], [0, 1, 2], [0, 1, 2]))) == [0.0, inf, inf]
+    assert measures.drift(record(percentiles(1, "unit_000", [2, 2, 2], [2, 2, 2], [2, 2, 2]))) == [0.0, 0.0, 0.0]
 
 
-def test_a_diverged_run_drifts_infinitely_and_an_unprobed_one_has_no_drift():
-    assert measures.drift(record({}, "diverged", 3)) == inf
-    assert isnan(measures.drift(record()))
+def test_a_run_that_was_not_probed_has_no_drift():
+    assert measures.drift(record()) == []
 
 
 def test_gradient_ratio_is_first_over_output_layer_by_number_not_by_name():
@@ -155,110 +132,70 @@ def test_gradient_ratio_is_first_over_output_layer_by_number_not_by_name():
     assert isnan(measures.gradient_ratio(record(dead), 0))
 
 
-SMALL_SUBSET = {
-    "loss/training_split": {0: 2.0, 50: 1.0, 100: 0.2},
-    "loss/test": {0: 2.1, 50: 1.4, 75: 9.0, 100: 0.8},  # 75 has no training loss beside it
-}
-
-
-def test_gap_is_taken_on_the_straight_line_between_evaluations():
-    # training loss passes 0.6 half way between 50 and 100, where the test loss is 1.1
-    assert measures.gap_at_training_loss(record(SMALL_SUBSET), 0.6) == pytest.approx(0.5)
-    assert measures.gap_at_training_loss(record(SMALL_SUBSET), 1.0) == pytest.approx(0.4)
-    assert measures.gap_at_training_loss(record(SMALL_SUBSET), 0.2) == pytest.approx(0.6)
-    assert measures.gap_at_training_loss(record(SMALL_SUBSET), 3.0) == pytest.approx(0.1)
-
-
-def test_there_is_no_gap_at_a_training_loss_never_reached():
-    assert isnan(measures.gap_at_training_loss(record(SMALL_SUBSET), 0.1))
-    assert isnan(measures.gap_at_training_loss(record(SMALL_SUBSET, "diverged", 60), 0.6))
-    assert isnan(measures.gap_at_training_loss(record(), 0.6))
-
-
-CORRUPTED = {
-    "accuracy/test": {100: 0.9},
-    "corrupted/kept/brightness_0.5": {100: 0.5},
-    "corrupted/kept/contrast_4": {100: 0.7},
-    "corrupted/recomputed/contrast_4": {100: 0.85},
-}
-
-
-def test_accuracy_drop_is_against_the_mean_over_the_changed_images():
-    assert measures.accuracy_drop(record(CORRUPTED), "corrupted/kept") == pytest.approx(0.3)
-    assert measures.accuracy_drop(record(CORRUPTED), "corrupted/recomputed/") == pytest.approx(0.05)
-
-
-def test_a_diverged_run_has_no_accuracy_to_lose():
-    assert isnan(measures.accuracy_drop(record(CORRUPTED, "diverged", 200), "corrupted/kept"))
-
-
-def part(measure: MeasureName, **fields: object) -> PartConfig:
-    effect = "largest_difference" if measure == "first_values" else "level"
-    return PartConfig.model_validate(
-        {"measure": measure, "effect": effect, "treatment": "bn", "margin": {"at_least": 0}, **fields}
-    )
-
-
-def claim(*parts: PartConfig, **fields: object) -> ClaimConfig:
-    return ClaimConfig.model_validate({"statement": "s", "source": "s", "parts": parts, **fields})
+def part(measure: str, **fields: object) -> PartConfig:
+    least = {"step": 0} if measure in ("value_at_step", "gradient_ratio") else {}
+    least |= {"metric": "landscape"} if measure in ("worst_value", "mean_value", "value_at_step") else {}
+    least |= {"level": 0.5} if measure == "steps_to_level" else {}
+    common = {"measure": measure, "effect": "level", "treatment": "bn", "role": "beside"}
+    return PartConfig.model_validate(common | least | fields)
 
 
 EVERYTHING = record(
     LEARNING
-    | SMALL_SUBSET
-    | CORRUPTED
     | percentiles(1, "unit_000", [0, 0, 0], [1, 1, 1], [2, 2, 2])
     | {
+        "accuracy/test": {100: 0.9},
+        "loss/train": {0: 2.0, 50: 1.0},
+        "loss/training_split": {0: 2.1, 50: 0.9},
+        "loss/test": {0: 2.2, 50: 1.1},
         "gradient_norm/1": {0: 1.0},
         "gradient_norm/2": {0: 4.0},
-        "loss/step": {1: 2.0},
-        "landscape/smoothness": {0: 3.0},
+        "landscape/smoothness": {0: 3.0, 50: -5.0},
     },
     seconds={0: 0.0, 100: 1.0},
 )
 
 
 @pytest.mark.parametrize(
-    ("asked", "value"),
+    ("asked", "columns"),
     [
-        (part("steps_to_target"), 100),
-        (part("steps_to_target", target=0.8), 50),
-        (part("seconds_to_target"), 1.0),
-        (part("seconds_per_step"), 0.01),
-        (part("final_value"), 0.9),
-        (part("final_value", metric="accuracy/validation"), 0.91),
-        (part("best_value"), 0.93),
-        (part("worst_value", metric="landscape"), 3.0),
-        (part("mean_value", metric="landscape/smoothness"), 3.0),
-        (part("value_at_step", metric="gradient_norm/2", step=0), 4.0),
-        (part("first_values", baseline="no_bn"), [2.0]),
-        (part("drift"), 0.0),
-        (part("gradient_ratio", step=0), 0.25),
-        (part("gap_at_training_loss"), pytest.approx(0.5)),
-        (part("accuracy_drop"), pytest.approx(0.3)),
+        (part("steps_to_level"), {"accuracy/validation": [0.1, 0.8, 0.93, 0.91]}),
+        (part("steps_to_level", metric="accuracy/test"), {"accuracy/test": [nan, nan, 0.9]}),
+        (part("late_value"), {"accuracy/validation": [0.1, 0.8, 0.93, 0.91]}),
+        (part("late_value", matched=True), {"accuracy/validation": [0.1, 0.8, 0.93, 0.91], "loss/train": [2.0, 1.0]}),
+        (part("final_value"), {"final(accuracy/test)": 0.9}),
+        (part("final_value", metric="accuracy/validation"), {"final(accuracy/validation)": 0.91}),
+        (part("value_at_step"), {"landscape": [3.0, -5.0]}),
+        (part("mean_value"), {"landscape": [3.0, -5.0]}),
+        (part("worst_value"), {"worst(landscape)": 5.0}),
+        (part("drift"), {"drift": [0.0, 0.0, 0.0]}),
+        (part("drift", matched=True), {"drift": [0.0, 0.0, 0.0], "loss/train": [2.0, 1.0]}),
+        (part("gap_at_training_loss"), {"loss/training_split": [2.1, 0.9], "loss/test": [2.2, 1.1]}),
+        (part("gradient_ratio"), {"gradient_ratio(step 0)": 0.25}),
+        (part("largest_rate"), {}),
+        (part("seconds_per_step"), {"seconds_per_step": 0.01}),
     ],
     ids=lambda value: value.measure if isinstance(value, PartConfig) else "",
 )
-def test_each_measure_is_dispatched_with_its_own_curve_and_level(asked: PartConfig, value: object):
-    assert measures.measure_value(EVERYTHING, asked, claim(asked, target=0.9, training_loss=0.6)) == value
+def test_a_measure_is_read_from_its_columns(asked: PartConfig, columns: dict[str, object]):
+    assert measures.columns_of(asked) == tuple(columns)
+    for name, value in columns.items():
+        assert measures.column_value(EVERYTHING, name) == pytest.approx(value, nan_ok=True)
 
 
-@pytest.mark.parametrize("measure", ["seconds_to_target", "seconds_per_step"])
-def test_seconds_of_a_run_that_was_not_timed_count_for_nothing(measure: str):
-    untimed, asked = record(LEARNING, seconds={0: 0.0, 100: 1.0}, timed=False), part(measure)
-    assert isnan(measures.measure_value(untimed, asked, claim(asked, target=0.9)))
-
-
-def test_every_name_of_the_schema_is_dispatched():
+def test_every_name_of_the_schema_has_its_columns():
     for measure in typing.get_args(MeasureName):
-        step = 0 if measure in ("value_at_step", "gradient_ratio") else None
-        metric = "landscape" if measure in ("worst_value", "mean_value", "value_at_step") else None
-        measures.measure_value(EVERYTHING, part(measure, step=step, metric=metric, baseline="no_bn"), claim())
+        assert bool(measures.columns_of(part(measure))) == (measure != "largest_rate")
 
 
-def test_a_failed_run_and_a_claim_without_a_target_have_no_value():
-    failed = record(LEARNING, "failed")
-    assert isnan(measures.measure_value(failed, part("final_value", metric="accuracy/validation"), claim()))
-    assert measures.measure_value(failed, part("first_values", baseline="no_bn"), claim()) == []
-    assert isnan(measures.measure_value(EVERYTHING, part("steps_to_target"), claim(training_loss=0.6)))
-    assert isnan(measures.measure_value(EVERYTHING, part("gap_at_training_loss"), claim(target=0.9)))
+def test_a_failed_run_has_no_value_in_any_column():
+    failed = Record(EVERYTHING.config, "failed", EVERYTHING.curves, seconds=EVERYTHING.seconds)
+    for measure in typing.get_args(MeasureName):
+        for name in measures.columns_of(part(measure, matched=measure in ("late_value", "mean_value", "drift"))):
+            value = measures.column_value(failed, name)
+            assert value == [] or isnan(value), name
+
+
+def test_seconds_of_a_run_that_was_not_timed_count_for_nothing():
+    untimed = record(LEARNING, seconds={0: 0.0, 100: 1.0}, timed=False)
+    assert isnan(measures.column_value(untimed, "seconds_per_step"))
