@@ -70,7 +70,7 @@ class PartConfig(Strict):
     name: str = Field("", description="what tables call the comparison; empty: the measure")
     runs: str | None = Field(
         None,
-        description="name of the experiment whose runs are compared, a file beside this one or in its folder runs; "
+        description="name of the experiment whose runs are compared, a file beside this one or in its folder shared; "
         "null: this file's own",
     )
     where: Mapping[str, str | Number] = Field(

@@ -14,7 +14,7 @@ from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
-SHARED = "runs"  # folder beside the claims, of experiments that make none
+SHARED = "shared"  # folder beside the claims, of experiments that make none
 
 
 class Tier(StrEnum):
