@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -78,19 +79,44 @@ def band(curves: Sequence[Curve], lower_is_better: bool = False) -> Band:
     return Band(table.index.to_numpy(), low, median, high, len(curves), int(np.isinf(values[-1]).sum()))
 
 
-@mpl.rc_context(STYLE)
-def convergence_figure(
-    curves: Mapping[str, Sequence[Curve]],
-    *,
-    target: float | None = None,
-    log_steps: bool | None = None,
-) -> Figure:
-    """Draw accuracy against steps, median and interquartile band over seeds, one line an arm.
+@dataclass(frozen=True)
+class Convergence:
+    """What a panel of the convergence figure shows.
 
-    curves: arm → one curve a run, values as shares of 1. log_steps: by default where all happens early.
+    curves: arm → one curve a run, values as shares of 1. level: accuracy that steps are counted to, if any.
     """
-    figure, (axes,) = new_figure(3.9)
-    bands = {arm: band(runs) for arm, runs in curves.items()}
+
+    curves: Mapping[str, Sequence[Curve]]
+    level: float | None = None
+    title: str = ""
+
+
+@mpl.rc_context(STYLE)
+def convergence_figure(*panels: Convergence, log_steps: bool | None = None) -> Figure:
+    """Draw accuracy against steps, median and interquartile band over seeds, one panel a network, one line an arm.
+
+    log_steps: by default where all happens early.
+    """
+    columns = min(2, max(1, len(panels)))
+    rows = max(1, math.ceil(len(panels) / columns))
+    figure, all_axes = new_figure(3.9 if columns == 1 else 3.4 * rows, rows=rows, columns=columns)
+    for axes, panel in zip(all_axes, panels, strict=False):
+        _draw_convergence(axes, panel, log_steps)
+        if columns > 1:
+            axes.set_title(panel.title)
+            axes.legend(loc="lower right", fontsize=8)
+    for axes in all_axes[len(panels) :]:
+        axes.set_axis_off()
+    spread = "median and quartiles over seeds" if all(map(_has_bands, panels)) else "median over seeds"
+    if columns == 1:
+        _legend(figure, spread)
+    else:
+        figure.suptitle(f"Validation accuracy, {spread}", fontsize=9)
+    return figure
+
+
+def _draw_convergence(axes: Axes, panel: Convergence, log_steps: bool | None) -> None:
+    bands = {arm: band(runs) for arm, runs in panel.curves.items()}
     if log_steps is None:
         log_steps = _happens_early(list(bands.values()))
     for i, (arm, b) in enumerate(bands.items()):
@@ -98,20 +124,22 @@ def convergence_figure(
         x = b.steps[shown]
         early = f" ({b.ended_early} of {b.runs} diverged)" if b.ended_early else ""
         axes.plot(x, 100 * b.median[shown], label=arm + early, **_line(i))
-        if len(bands) <= MOST_BANDS:
+        if _has_bands(panel):
             low = np.where(np.isnan(b.low), 0.0, b.low)  # below any accuracy: the band reaches the floor
             ends = (100 * low[shown], 100 * b.high[shown])
             axes.fill_between(x, *ends, where=np.isfinite(b.high[shown]), color=_line(i)["color"], alpha=0.2, lw=0)
-    if target is not None:
-        axes.axhline(100 * target, color=INK, lw=1, ls=(0, (2, 2)), label=f"target, {100 * target:.1f} %")
+    if panel.level is not None:
+        label = f"level that steps are counted to, {100 * panel.level:.1f} %"
+        axes.axhline(100 * panel.level, color=INK, lw=1, ls=(0, (2, 2)), label=label)
     if log_steps:
         log_axis(axes)
     else:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    spread = "median and quartiles over seeds" if len(bands) <= MOST_BANDS else "median over seeds"
     axes.set(xlabel="step (optimizer updates)", ylabel="validation accuracy (%)")
-    _legend(figure, spread)
-    return figure
+
+
+def _has_bands(panel: Convergence) -> bool:
+    return len(panel.curves) <= MOST_BANDS
 
 
 @mpl.rc_context(STYLE)
