@@ -286,7 +286,8 @@ def _training_rates(
     """Arm → the learning rates of the grid at which it trains (protocol 2, rule 4); on tuning seeds where there are."""
     if LEARNING_RATE not in config.grid or table.empty or "late_validation_accuracy" not in table:
         return {}
-    runs = table[table["seed"].isin(config.tuning.seeds if config.tuning else config.seeds)]
+    seeds = config.tuning.seeds if config.tuning else config.seeds
+    runs = table[table["seed"].isin(seeds) & (table["status"] != "failed")]
     late = {
         (arm, rate): runs[(runs["arm"] == arm) & (runs[LEARNING_RATE] == rate)]["late_validation_accuracy"].to_numpy()
         for arm in arms
