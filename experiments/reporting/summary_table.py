@@ -87,7 +87,10 @@ def sentence(network: Network, contrast: Contrast, rated: bool) -> str:
     if network.level is None or contrast.speed_up is None:
         return f"{arm} against {first}: {accuracy}."
     own = ", each at its own best rate" if rated else ""
-    return f"{arm} {_speed_words(contrast.speed_up, network.level, first)}{own}; {accuracy}."
+    open_still = (
+        f" (not settled by {_seeds(contrast.speed_up.estimate.seeds)})" if contrast.speed_up.side == "open" else ""
+    )
+    return f"{arm} {_speed_words(contrast.speed_up, network.level, first)}{own}{open_still}; {accuracy}."
 
 
 def _speed_words(effect: Effect, level: Level, first: str) -> str:
@@ -98,10 +101,9 @@ def _speed_words(effect: Effect, level: Level, first: str) -> str:
         return f"needs about as many steps {to} as {first} (ratio {_ratio(found)}{_ratio_interval(found)})"
     faster = found.low >= 1
     found = found if faster else _turned_round(found)
-    words = (
+    return (
         f"needs {_ratio(found)} times {'fewer' if faster else 'more'} steps{_ratio_interval(found)} {to} than {first}"
     )
-    return words if effect.side in ("more", "less") else f"{words}, which {_seeds(found.seeds)} do not settle"
 
 
 def _accuracy_words(effect: Effect | None) -> str:
@@ -217,7 +219,7 @@ def _in_lines(name: str, width: int) -> str:
 
 
 def _number(ratio: float) -> str:
-    return f"{ratio:,.{2 if ratio < 2 else 1 if ratio < 10 else 0}f}"
+    return f"{ratio:,.{2 if ratio < 1.5 else 1 if ratio < 10 else 0}f}"
 
 
 def _percent(share: float) -> str:
