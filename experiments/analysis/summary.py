@@ -264,7 +264,7 @@ def _arm(
         estimate(low, high),
         estimate(accuracy, accuracy),
         trains_to,
-        trains_to is not None and trains_to == max(config.grid[LEARNING_RATE]),
+        trains_to is not None and trains_to == max(map(plain, config.grid[LEARNING_RATE])),
         diverged,
         len(outcomes),
         int((of_arm["status"] == "diverged").sum()) - diverged,

@@ -211,7 +211,7 @@ def test_an_arm_trains_at_a_rate_where_four_of_five_runs_are_past_half_way(tmp_p
         ("bn", 0.1): [0.9] * 5, ("bn", 1.0): [0.6, 0.6, 0.6, 0.6, 0.4], ("bn", 10.0): [0.51] * 5,
     }  # fmt: skip
     rows = [row(arm, rate, s, value) for (arm, rate), values in late.items() for s, value in enumerate(values)]
-    no_bn, bn = arms(experiment(tmp_path, tail="seeds: 5\n"), pd.DataFrame(rows))
+    no_bn, bn = arms(experiment(tmp_path, "[1e-1, 1, 1e1]", "seeds: 5\n"), pd.DataFrame(rows))
     assert (no_bn.trains_to, no_bn.trains_at_top) == (0.1, False)
     assert (bn.trains_to, bn.trains_at_top) == (10.0, True)
 
