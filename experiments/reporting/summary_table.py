@@ -227,7 +227,7 @@ def _percent(share: float) -> str:
 
 
 def _points(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")  # and no −0.0
 
 
 def _seeds(count: int) -> str:

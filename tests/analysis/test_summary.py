@@ -169,7 +169,11 @@ def test_the_level_comes_from_tuning_seeds_where_there_are(tmp_path: Path):
 
 
 def test_noise_before_the_first_step_is_no_level(tmp_path: Path):
-    noise = [[0.12, 0.1, 0.1, 0.1, 0.1], [0.1, 0.11, 0.11, 0.11, 0.11], [0.08, 0.1, 0.1, 0.1, 0.1]]
+    noise = [
+        [0.13, 0.12, 0.12, 0.12, 0.12],
+        [0.1, 0.12, 0.12, 0.12, 0.12],
+        [0.1, 0.12, 0.12, 0.12, 0.12],
+    ]  # half way: 0.11
     rows = [row(a, 1.0, s, 0.1, **{"accuracy/validation": noise[s]}) for a in ("no_bn", "bn") for s in range(3)]
     (network,) = summarize(experiment(tmp_path, "[1]"), pd.DataFrame(rows))
     assert (network.level, [arm.steps for arm in network.arms]) == (None, [None, None])

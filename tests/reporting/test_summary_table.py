@@ -184,6 +184,8 @@ def test_without_a_level_the_sentence_is_on_accuracy_alone() -> None:
     words = "bn against no_bn: whether it ends higher or lower is not settled (+1.0 points)."
     assert sentence(network, Contrast("bn", None, of((1, 1), (1, 1), "open", 1)), rated=True) == words
     assert sentence(network, Contrast("bn", None, None), rated=True) == ""
+    nothing = Contrast("bn", None, of((-0.04, -0.04), (-0.04, 0.04), "same"))
+    assert sentence(network, nothing, rated=True).endswith("accuracy (+0.0 points [+0.0, +0.0]).")
 
 
 def test_every_rule_of_a_level_has_its_words() -> None:
