@@ -33,9 +33,9 @@ def of_steps(first: list[float], second: list[float]) -> Effect:
         "no_bn": {seed: outcome(steps) for seed, steps in enumerate(first)},
         "bn": {seed: outcome(steps) for seed, steps in enumerate(second)},
     }
-    ((_, effect, _),) = (vars(contrast).values() for contrast in contrasts(network(arms)))
-    assert effect is not None
-    return effect
+    (contrast,) = contrasts(network(arms))
+    assert contrast.speed_up is not None
+    return contrast.speed_up
 
 
 def of_accuracy(gains: list[float], points: float = 0.5) -> Effect:
