@@ -294,11 +294,7 @@ def _training_rates(
         for rate in map(plain, config.grid[LEARNING_RATE])
     }
     level = half_way(start, max((median(values) for values in late.values() if len(values)), default=np.nan))
+    shares = {at: float(np.mean(values > level)) for at, values in late.items() if len(values)}
     return {
-        arm: [rate for (of, rate), values in late.items() if of == arm and len(values) and _trains(values, level)]
-        for arm in arms
+        arm: [rate for (of, rate), share in shares.items() if of == arm and share >= SHARE_THAT_TRAINS] for arm in arms
     }
-
-
-def _trains(values: np.ndarray, level: float) -> bool:
-    return float(np.mean(values > level)) >= SHARE_THAT_TRAINS
