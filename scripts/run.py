@@ -154,7 +154,7 @@ def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
         if none_finished(tables[study.experiment.name]):
             console.print(f"{study.experiment.config.title}: no run finished, so there is nothing to show.")
             continue
-        print_summary(console, study.experiment, tables[study.experiment.name], study.curves)
+        print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
         console.print(f"TensorBoard: {curves}", soft_wrap=True)

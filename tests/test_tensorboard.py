@@ -97,6 +97,34 @@ def test_in_the_summary_a_diverged_run_has_the_lowest_accuracy_and_the_highest_l
     }
 
 
+def test_in_the_summary_each_network_has_its_level_as_a_line_and_a_panel(tmp_path: Path):
+    cnn = "model.kind: cnn, model.layers: [4]"
+    norm = "model.norm.kind: custom"
+    arms = f"a: {{}}, b: {{{norm}}}, c: {{{cnn}}}, d: {{{cnn}, {norm}}}"
+    (tmp_path / "x.yaml").write_text(f"title: t\nrun: {{steps: 100, evaluate_every: 50}}\narms: {{{arms}}}\n")
+    tried = load_experiment(tmp_path / "x.yaml")
+    ends = {"a": 0.9, "b": 0.95, "c": 0.8, "d": 0.7}  # twice the error of the weaker: 0.8 and 0.4, but half way is 0.45
+    curves = {arm: Curve(np.array([0, 50, 100]), np.array([0.1, end, end])) for arm, end in ends.items()}
+    runs = tried.evaluation_runs({})
+    records = [
+        (run.arm, run.grid, Record(run.config, "finished", {"accuracy/validation": curves[run.arm]})) for run in runs
+    ]
+    show_in_tensorboard(
+        tried, tmp_path, results_table(records), lambda *_: {arm: [curve] for arm, curve in curves.items()}
+    )
+    for name, level in (("level of MLP", 0.8), ("level of CNN", 0.45)):
+        events = read(tmp_path / "summary" / name).Scalars("accuracy/validation/median")
+        assert [(event.step, event.value) for event in events] == [
+            (0, pytest.approx(level)),
+            (100, pytest.approx(level)),
+        ]
+    drawn = (tmp_path / "convergence.svg").read_text(encoding="utf-8")
+    assert [text for text in re.findall(r">([^<>]*%)<", drawn) if text.startswith("steps")] == [
+        "steps to 80.0 %",
+        "steps to 45.0 %",
+    ]
+
+
 def test_several_values_share_an_event(tmp_path: Path):
     out = write(tmp_path, experiment(tmp_path))
     (file,) = (out / "no_bn/learning_rate=1/seed=0").glob("events.*")

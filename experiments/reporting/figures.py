@@ -78,40 +78,54 @@ def band(curves: Sequence[Curve], lower_is_better: bool = False) -> Band:
     return Band(table.index.to_numpy(), low, median, high, len(curves), int(np.isinf(values[-1]).sum()))
 
 
-@mpl.rc_context(STYLE)
-def convergence_figure(
-    curves: Mapping[str, Sequence[Curve]],
-    *,
-    target: float | None = None,
-    log_steps: bool | None = None,
-) -> Figure:
-    """Draw accuracy against steps, median and interquartile band over seeds, one line an arm.
+@dataclass(frozen=True)
+class Convergence:
+    """A panel. curves: arm → one curve a run, values as shares of 1. level: accuracy that steps are counted to."""
 
-    curves: arm → one curve a run, values as shares of 1. log_steps: by default where all happens early.
-    """
-    figure, (axes,) = new_figure(3.9)
-    bands = {arm: band(runs) for arm, runs in curves.items()}
-    if log_steps is None:
-        log_steps = _happens_early(list(bands.values()))
-    for i, (arm, b) in enumerate(bands.items()):
-        shown = b.steps > 0 if log_steps else np.ones(len(b.steps), bool)
-        x = b.steps[shown]
-        early = f" ({b.ended_early} of {b.runs} diverged)" if b.ended_early else ""
-        axes.plot(x, 100 * b.median[shown], label=arm + early, **_line(i))
-        if len(bands) <= MOST_BANDS:
-            low = np.where(np.isnan(b.low), 0.0, b.low)  # below any accuracy: the band reaches the floor
-            ends = (100 * low[shown], 100 * b.high[shown])
-            axes.fill_between(x, *ends, where=np.isfinite(b.high[shown]), color=_line(i)["color"], alpha=0.2, lw=0)
-    if target is not None:
-        axes.axhline(100 * target, color=INK, lw=1, ls=(0, (2, 2)), label=f"target, {100 * target:.1f} %")
-    if log_steps:
-        log_axis(axes)
-    else:
+    curves: Mapping[str, Sequence[Curve]]
+    level: float | None = None
+    title: str = ""
+
+
+@mpl.rc_context(STYLE)
+def convergence_figure(*panels: Convergence) -> Figure:
+    """Draw accuracy against steps, median and interquartile band over seeds, one panel a network, one line an arm."""
+    columns, rows = min(2, len(panels)), -(-len(panels) // 2)
+    figure, all_axes = new_figure(3.9 if columns == 1 else 3.4 * rows, rows=rows, columns=columns)
+    of_panels = [{arm: band(runs) for arm, runs in panel.curves.items()} for panel in panels]
+    log_steps = all(_happens_early(list(bands.values())) for bands in of_panels)
+    with_bands = max(map(len, of_panels)) <= MOST_BANDS
+    for axes, panel, bands in zip(all_axes, panels, of_panels, strict=False):
+        for i, (arm, b) in enumerate(bands.items()):
+            _draw_band(axes, arm, b, _line(i), log_steps, with_bands)
+        if panel.level is not None:
+            label = f"steps to {100 * panel.level:.1f} %"
+            axes.axhline(100 * panel.level, color=INK, lw=1, ls=(0, (2, 2)), label=label)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
-    spread = "median and quartiles over seeds" if len(bands) <= MOST_BANDS else "median over seeds"
-    axes.set(xlabel="step (optimizer updates)", ylabel="validation accuracy (%)")
-    _legend(figure, spread)
+        if log_steps:
+            log_axis(axes)
+        axes.set(xlabel="step (optimizer updates)", ylabel="validation accuracy (%)")
+        if columns > 1:
+            axes.set_title(panel.title)
+            axes.legend(loc="best", fontsize=8)
+    for axes in all_axes[len(panels) :]:
+        axes.set_axis_off()
+    spread = "median and quartiles over seeds" if with_bands else "median over seeds"
+    if columns > 1:
+        figure.suptitle(f"Validation accuracy, {spread}", fontsize=9)
+    else:
+        _legend(figure, spread)
     return figure
+
+
+def _draw_band(axes: Axes, arm: str, b: Band, line: dict[str, Any], log_steps: bool, with_band: bool) -> None:
+    shown = b.steps > 0 if log_steps else np.ones(len(b.steps), bool)
+    early = f" ({b.ended_early} of {b.runs} diverged)" if b.ended_early else ""
+    axes.plot(b.steps[shown], 100 * b.median[shown], label=arm + early, **line)
+    if with_band:
+        low = np.where(np.isnan(b.low), 0.0, b.low)  # below any accuracy: the band reaches the floor
+        ends = (100 * low[shown], 100 * b.high[shown])
+        axes.fill_between(b.steps[shown], *ends, where=np.isfinite(b.high[shown]), color=line["color"], alpha=0.2, lw=0)
 
 
 @mpl.rc_context(STYLE)
@@ -187,7 +201,7 @@ def percentiles_figure(
         others[0].set_ylabel("input of one unit (15, 50, 85 %)")
     for axes in (left, *others):
         axes.set_xlabel("step (optimizer updates)")
-        axes.xaxis.set_major_formatter(FuncFormatter(_thousands))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}"))
         axes.locator_params(axis="x", nbins=4)
     figure.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return figure
@@ -283,7 +297,3 @@ def _happens_early(bands: Sequence[Band]) -> bool:
         reached = b.median >= b.median[0] + 0.9 * (b.median.max() - b.median[0])
         early += b.steps[np.argmax(reached)] <= b.steps[-1] / 10
     return 2 * early >= max(1, len(bands))
-
-
-def _thousands(x: float, _: object) -> str:
-    return f"{x / 1000:g}k" if abs(x) >= 1000 else f"{x:g}"

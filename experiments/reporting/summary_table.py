@@ -1,177 +1,211 @@
-"""The summary as a reader sees it on the console: the arms, by what each differs, and what the claim comes to.
+"""The summary as a reader sees it on the console: the arms, network by network, and what comes of it in sentences.
 
-Arms of one kind of network stand together; nothing is wider than 80 columns unless a name is.
+Nothing is wider than 80 columns unless a name is.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from experiments.analysis.claims import FEWEST_SEEDS, PartResult, judge
-from experiments.analysis.contrasts import Contrasts, CurvesOf, Effect, contrasts, inverse, network_kinds
-from experiments.analysis.summary import ArmSummary, summarize, target_of
-from experiments.configuration.claim import PartConfig
+from experiments.analysis.claims import judge
+from experiments.analysis.comparison import Results
+from experiments.analysis.contrasts import POINTS, POINTS_ON_DIGITS, Contrast, Effect, contrasts
+from experiments.analysis.statistics import FEWEST_SEEDS
+from experiments.analysis.summary import ArmSummary, Estimate, Level, Network, summarize
 from experiments.configuration.experiment import Experiment
-from experiments.reporting.terminal import print_paragraph
-from experiments.reporting.wording import (
-    SYMBOLS,
-    comparison_words,
-    effect_or_reason,
-    format_times,
-    judged_alone,
-    verdict_words,
-)
+from experiments.reporting.terminal import NO_BREAK, print_paragraph
+from experiments.reporting.wording import SYMBOLS, comparison_words, effect_or_reason, verdict_words
 
-NUMBERS = 56  # columns that the numbers of a line take
+NUMBERS = 60  # columns that the numbers of a line take
 
 
-def print_summary(
-    console: Console, experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf = lambda *_: {}
-) -> None:
-    """Print one row an arm, its difference from the first arm and, where the experiment makes a claim, the verdict.
-
-    curves_of: (runs, metric) → arm → curves, for the steps to a common target.
-    """
-    rows, target = summarize(experiment, table), target_of(experiment.config)
-    against = contrasts(experiment, table, curves_of)
-    kinds = network_kinds(experiment)
+def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
+    """Print a row an arm, what sets it apart from the first of its network and, where there is a claim, the verdict."""
+    networks = summarize(experiment, table)
+    points = POINTS_ON_DIGITS if experiment.dataset_names == {"digits"} else POINTS
+    rows = [row for network in networks for row in network.arms]
     rated = any(row.best_rate is not None for row in rows)
+    ranged = any(row.trains_to is not None for row in rows)
     print_paragraph(console, experiment.config.title, style="bold")
-    for kind, arms in kinds.items():
+    for network in networks:
+        against = contrasts(network, points)
         console.print()
-        heading = kind.upper() if len(kinds) > 1 else "arm"
-        console.print(_arms_table(console, heading, [row for row in rows if row.arm in arms], target, rated))
-        if kind in against:
-            console.print()
-            console.print(_contrasts_table(console, against[kind]))
+        console.print(_table(console, network, len(networks) > 1, rated, ranged))
+        console.print()
+        if network.level:
+            print_paragraph(console, level_words(network.level), style="dim")
+        for contrast in against:
+            if words := sentence(network, contrast, rated):
+                print_paragraph(console, words)
     console.print()
-    for line in [*_remarks(rows, rated), *_contrast_remarks(against, target)]:
+    for line in _remarks(rows, rated):
         print_paragraph(console, line, style="dim")
-    if experiment.config.claim and experiment.config.claim.parts:
-        result = judge(experiment.name, experiment.config, table)
-        console.print()
-        verdict = verdict_words(result.verdict) + judged_alone(result)
-        print_paragraph(console, f"{verdict}: {result.config.statement}", style="bold")
-        for part in result.parts:
-            name = f"{part.config.name}: " if part.config.name else ""
-            text = speed_up_sentence(part) if _is_speed_up(part.config) else _effect_words(part)
-            print_paragraph(console, f"{SYMBOLS[part.verdict]} {name}{text}", indent=2)
+    _print_verdict(console, experiment, table)
     console.print()
 
 
-def speed_up_sentence(part: PartResult) -> str:
-    """Return what the steps to target come to, in one plain sentence: a ratio, and the interval of the same ratio."""
-    treatment, baseline, seeds = part.config.treatment, part.config.baseline, len(part.effects)
-    if not part.effects:
-        return f"{treatment} against {baseline}: {part.blocked or 'no pairs to compare'}."
-    ratio, low, high = inverse(part.estimate), inverse(part.high), inverse(part.low)  # treatment / baseline
-    ends = f"{format_times(low)} to {format_times(high)}" if low < high else f"{format_times(low)} at both ends"
-    interval = f"95 % interval {ends}, {seeds} seeds"
-    caveat = _caveat(part, low, high)
-    if ratio in (0, math.inf):
-        alone = sum(effect == part.estimate for effect in part.effects.values())
-        one, other = (treatment, baseline) if ratio == 0 else (baseline, treatment)
-        return f"In {alone} of {seeds} seeds {one} reached the target and {other} did not.{caveat}"
-    if ratio == 1 and part.baseline_median == part.treatment_median == math.inf:
-        return f"At the median over seeds neither {treatment} nor {baseline} reached the target ({interval})."
-    if ratio == 1:
-        return f"{treatment} needs as many steps as {baseline} ({interval})."
-    return f"{treatment} needs {format_times(ratio)} the steps of {baseline} ({interval}).{caveat}"
+def _print_verdict(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
+    claim = experiment.config.claim
+    if claim is None or not claim.parts:
+        return
+    result = judge(experiment.name, claim, {experiment.name: Results(experiment.config, table)})
+    console.print()
+    print_paragraph(console, f"{verdict_words(result.verdict)}: {claim.statement}", style="bold")
+    for row in result.rows:
+        text = f"{row.part.name or comparison_words(row.part)}: {effect_or_reason(row)}"
+        print_paragraph(console, f"{SYMBOLS[row.verdict]} {text}", indent=2)
 
 
-def _caveat(part: PartResult, low: float, high: float) -> str:
-    if len(part.effects) < FEWEST_SEEDS:
-        return f" Chance may have made the difference: a verdict takes {FEWEST_SEEDS} seeds."
-    if low <= 1 <= high:
-        return " Chance may have made the difference: the interval includes 1."
-    return f" No verdict: {part.reason}." if part.verdict == "inconclusive" else ""
+def level_words(level: Level) -> str:
+    """Return what steps are counted to: 'Steps to 93.1 % validation accuracy: twice the error that …'."""
+    match level.rule:
+        case "twice the error":
+            why = "twice the error that the weakest arm that trains ends with"
+        case "half a point below":
+            why = "half a point below what the weakest arm that trains comes to"
+        case "half way":
+            why = "half way from the first guess to the best arm"
+    return f"Steps to {_percent(level.accuracy)} validation accuracy: {why}."
 
 
-def _is_speed_up(part: PartConfig) -> bool:
-    """Whether above 1 means fewer steps of one arm than of another, each at its own rate."""
-    arms = isinstance(part.baseline, str) and isinstance(part.treatment, str)
-    ratio = part.effect == "ratio" and part.over == "treatment"
-    return part.measure == "steps_to_target" and ratio and arms and part.rate == "tuned"
+def sentence(network: Network, contrast: Contrast, rated: bool) -> str:
+    """Return in plain words what sets an arm apart from the first of its network; nothing without pairs.
+
+    rated: whether each arm stands at a best learning rate of its own.
+    """
+    first, arm = network.arms[0].arm, contrast.arm
+    accuracy = _accuracy_words(contrast.accuracy)
+    if not accuracy:
+        return ""
+    if network.level is None or contrast.speed_up is None:
+        return f"{arm} against {first}: {accuracy}."
+    own = ", each at its own best rate" if rated else ""
+    open_still = (
+        f" (not settled by {_seeds(contrast.speed_up.estimate.seeds)})" if contrast.speed_up.side == "open" else ""
+    )
+    return f"{arm} {_speed_words(contrast.speed_up, network.level, first)}{own}{open_still}; {accuracy}."
 
 
-def _effect_words(part: PartResult) -> str:
-    return f"{comparison_words(part.config)}: {effect_or_reason(part)}"
+def _speed_words(effect: Effect, level: Level, first: str) -> str:
+    to, found = f"to {_percent(level.accuracy)}", effect.estimate
+    if found.low < 1 < found.high and found.low != found.high:
+        return f"comes {to} too seldom to be compared with {first}"
+    if effect.side == "same":
+        return f"needs about as many steps {to} as {first} (ratio {_ratio(found)}{_ratio_interval(found)})"
+    faster = found.low >= 1
+    found = found if faster else _turned_round(found)
+    return (
+        f"needs {_ratio(found)} times {'fewer' if faster else 'more'} steps{_ratio_interval(found)} {to} than {first}"
+    )
 
 
-def _arms_table(console: Console, heading: str, rows: Sequence[ArmSummary], target: float | None, rated: bool) -> Table:
-    columns = [*(["learning\nrate"] if rated else []), *([f"steps to\n{_percent(target)}"] if target else [])]
-    table = _table(heading, *columns, "test accuracy\n(%)", "diverged")
-    for row in rows:
-        rate = "–" if row.best_rate is None else f"{row.best_rate:g}{' *' if row.at_edge else ''}"
-        steps = "–" if row.steps_to_target is None else _spread(row.steps_to_target, _steps)
-        numbers = [*([rate] if rated else []), *([steps] if target else []), _spread(row.test_accuracy, _share)]
-        table.add_row(_in_lines(row.arm, console.width - NUMBERS), *numbers, f"{row.diverged} of {row.runs}")
-    return table
-
-
-def _contrasts_table(console: Console, against: Contrasts) -> Table:
-    columns = [f"steps to\n{_percent(against.target)}"] if against.target else []
-    width = console.width - NUMBERS
-    table = _table(_in_lines(f"against {against.first}", width), *columns, "test accuracy\n(points)", "seeds")
-    for arm in against.arms:
-        steps = [_interval(arm.steps, format_times)] if against.target else []
-        seeds = arm.accuracy.seeds if arm.accuracy else 0
-        table.add_row(_in_lines(arm.arm, width), *steps, _interval(arm.accuracy, _points), str(seeds))
-    return table
-
-
-def _table(first: str, *columns: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(first, overflow="fold", vertical="bottom")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True, vertical="bottom")
-    return table
-
-
-def _remarks(rows: Sequence[ArmSummary], rated: bool) -> list[str]:
-    seeds = max((row.seeds for row in rows), default=0)
-    best = "Each arm at its best learning rate; median" if rated else "Median"
-    lines = [f"{best} over {seeds} seed{'s' * (seeds != 1)}, quartiles in brackets."]
-    if elsewhere := [row for row in rows if row.diverged_elsewhere]:
-        listed = ", ".join(f"{row.arm} {row.diverged_elsewhere} of {row.runs_elsewhere}" for row in elsewhere)
-        lines.append(f"Diverged besides, at other learning rates or on tuning seeds: {listed}.")
-    if any(row.at_edge for row in rows):
-        lines.append("* At the edge of the learning rates tried: a better one may lie outside.")
-    return lines
-
-
-def _contrast_remarks(against: dict[str, Contrasts], target: float | None) -> list[str]:
-    if not against:
-        return []
-    stepped = any(of_kind.target for of_kind in against.values())
-    seeds = min((arm.accuracy.seeds for of_kind in against.values() for arm in of_kind.arms if arm.accuracy), default=0)
-    lines = [
-        f"Against the first arm, seed by seed: {'ratio of steps, ' * stepped}difference of test accuracies; "
-        "median and 95 % interval."
-    ]
-    if stepped and target is None:
-        lines.append("Steps to a validation accuracy one point below what the arms come to.")
-    if seeds < FEWEST_SEEDS:
-        lines.append(f"With fewer than {FEWEST_SEEDS} seeds, chance may have made any of these differences.")
-    return lines
-
-
-def _spread(quartiles: tuple[float, float, float], show: Callable[[float], str]) -> str:
-    middle, low, high = (show(value) if not math.isnan(value) else "–" for value in quartiles)
-    return f"{middle} [{low}, {high}]"
-
-
-def _interval(effect: Effect | None, show: Callable[[float], str]) -> str:
+def _accuracy_words(effect: Effect | None) -> str:
     if effect is None:
+        return ""
+    interval = f" [{', '.join(map(_points, effect.estimate.interval))}]" if effect.estimate.seeds > 1 else ""
+    found = f"({_points(effect.estimate.low)} points{interval})"
+    match effect.side:
+        case "same":
+            return f"both end at about the same accuracy {found}"
+        case "more":
+            return f"it ends at a higher accuracy {found}"
+        case "less":
+            return f"it ends at a lower accuracy {found}"
+        case "open":
+            return f"whether it ends higher or lower is not settled {found}"
+
+
+def _turned_round(found: Estimate) -> Estimate:
+    """A ratio and its ends as they read from the other side; 0 and ∞ are each other's."""
+    low, high, *interval = (1 / ratio if ratio else math.inf for ratio in (found.high, found.low, *found.interval))
+    return Estimate(low, high, (interval[1], interval[0]), found.is_range, found.seeds)
+
+
+def _table(console: Console, network: Network, named: bool, rated: bool, ranged: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    table.add_column(network.name if named else "arm", overflow="fold", vertical="bottom")
+    level = [f"steps to\n{_percent(network.level.accuracy)}".replace(NO_BREAK, " ")] if network.level else []
+    columns = [*(["learning\nrate"] if rated else []), *level, "test accuracy\n(%)"]
+    for column in [*columns, *(["trains\nup to"] if ranged else [])]:
+        table.add_column(column, justify="right", no_wrap=True, vertical="bottom")
+    for row in network.arms:
+        rate = "–" if row.best_rate is None else f"{row.best_rate:g}{' *' if row.at_edge else ''}"
+        steps = _steps_cell(row.steps, max((run.steps for run in network.outcomes[row.arm].values()), default=0))
+        largest = "–" if row.trains_to is None else f"{'≥ ' * row.trains_at_top}{row.trains_to:g}"
+        cells = [
+            *([rate] if rated else []),
+            *([steps] if level else []),
+            _accuracy_cell(row.accuracy),
+            *([largest] if ranged else []),
+        ]
+        table.add_row(_in_lines(row.arm, console.width - NUMBERS), *cells)
+    return table
+
+
+def _remarks(rows: Sequence[ArmSummary], rated: bool) -> Iterator[str]:
+    seeds = max((row.seeds for row in rows), default=0)
+    best = "Each arm at the learning rate of its best validation accuracy; median" if rated else "Median"
+    found = [estimate for row in rows for estimate in (row.steps, row.accuracy) if estimate]
+    if seeds > 1:
+        kind = "the range" if any(of.is_range for of in found) else "95 % interval from order statistics"
+        yield f"{best} over {_seeds(seeds)}, in brackets {kind}; arms are compared seed by seed."
+    else:
+        yield f"{best} over {_seeds(seeds)}."
+    if 0 < seeds < FEWEST_SEEDS:
+        yield f"With fewer than {FEWEST_SEEDS} seeds chance may have made any of these differences."
+    if censored := [row.arm for row in rows if row.steps and math.isinf(row.steps.interval[1])]:
+        yield f"> in steps: not reached by the last step in some runs ({', '.join(censored)})."
+    if any(row.trains_at_top for row in rows):
+        yield "≥: the largest learning rate tried; the arm may train at larger ones."
+    if lost := [row for row in rows if row.diverged]:
+        yield f"Diverged: {', '.join(f'{row.arm} {row.diverged} of {row.runs}' for row in lost)}."
+    if lost := [row for row in rows if row.diverged_elsewhere]:
+        listed = ", ".join(f"{row.arm} {row.diverged_elsewhere} of {row.runs_elsewhere}" for row in lost)
+        yield f"Diverged at other learning rates or on tuning seeds: {listed}."
+    if any(row.at_edge for row in rows):
+        yield "* At the edge of the learning rates tried: a better one may lie outside."
+
+
+def _steps_cell(found: Estimate | None, last: int) -> str:
+    """Return steps with their interval: '210 [190, 230]'; '> 400 [310, > 400]' where runs end before the level."""
+    if found is None:
         return "–"
-    return show(effect.median) + (f" [{show(effect.low)}, {show(effect.high)}]" if effect.seeds > 1 else "")
+    middle = f"> {found.low:,.0f}" if math.isinf(found.high) else f"{found.high:,.0f}"
+    low, high = (f"> {last:,}" if math.isinf(end) or end >= last else f"{end:,.0f}" for end in found.interval)
+    return middle if found.seeds < 2 or low == f"> {last:,}" else f"{middle} [{low}, {high}]"
+
+
+def _accuracy_cell(found: Estimate | None) -> str:
+    if found is None:
+        return "–"
+    low, high = (f"{100 * end:.1f}" for end in found.interval)
+    return f"{100 * found.low:.1f}" + (f" [{low}, {high}]" if found.seeds > 1 else "")
+
+
+def _ratio(found: Estimate) -> str:
+    """Return a median ratio: '2.3', 'at least 2.3' where it is only known that far."""
+    if math.isinf(found.high):
+        return f"at least {_number(found.low)}"
+    if found.low == 0:
+        return f"at most {_number(found.high)}"
+    ends = dict.fromkeys(map(_number, (found.low, found.high)))
+    return " to ".join(ends)
+
+
+def _ratio_interval(found: Estimate) -> str:
+    low, high = found.interval
+    if found.seeds < 2 or (low == 0 and math.isinf(high)):
+        return ""
+    if math.isinf(high):
+        return f" [≥{NO_BREAK}{_number(low)}]"
+    return f" [≤{NO_BREAK}{_number(high)}]" if low == 0 else f" [{_number(low)},{NO_BREAK}{_number(high)}]"
 
 
 def _in_lines(name: str, width: int) -> str:
@@ -184,17 +218,17 @@ def _in_lines(name: str, width: int) -> str:
     return "\n".join(lines)
 
 
+def _number(ratio: float) -> str:
+    return f"{ratio:,.{2 if ratio < 1.5 else 1 if ratio < 10 else 0}f}"
+
+
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} % accuracy"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.1f}"
+    return f"{100 * share:.1f}{NO_BREAK}%"
 
 
 def _points(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "−")  # and no −0.0
 
 
-def _steps(value: float) -> str:
-    return "never" if math.isinf(value) else f"{value:,.0f}"
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' * (count != 1)}"

@@ -18,15 +18,17 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
 from experiments.analysis.claims import ClaimResult, judge
-from experiments.analysis.summary import runs_at_best_rate
+from experiments.analysis.comparison import Results
+from experiments.analysis.measures import ACCURACY, TRAIN_LOSS
+from experiments.analysis.summary import runs_at_best_rate, summarize
 from experiments.configuration.experiment import Experiment, Run
 from experiments.records.storage import Curve, write_atomically
 from experiments.records.tensorboard import bytes_value, event, write_events
 from experiments.records.tidying import clear_events
 from experiments.reporting import wording
-from experiments.reporting.figures import Band, band, convergence_figure, percentiles_figure, svg_file
+from experiments.reporting.figures import Band, Convergence, band, convergence_figure, percentiles_figure, svg_file
 
-METRICS = ("accuracy/validation", "loss/train")
+METRICS = (ACCURACY, TRAIN_LOSS)
 
 
 def show_in_tensorboard(
@@ -35,7 +37,8 @@ def show_in_tensorboard(
     table: pd.DataFrame,
     curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]],
 ) -> None:
-    """Write the run `summary`: bands over seeds of every arm, the verdict, the resolved settings and figures.
+    """Write the run `summary`: bands over seeds of every arm, the level that steps are counted to, the verdict, the
+    resolved settings and figures.
 
     The figures stand in the folder as SVG, too. curves_of: (runs, metric) → arm → curves.
     """
@@ -46,18 +49,35 @@ def show_in_tensorboard(
         for metric, by_arm in curves.items()
         if by_arm
     }
+    networks, accuracy = summarize(experiment, table), curves[ACCURACY]
+    shown = [network for network in networks if any(arm.arm in accuracy for arm in network.arms)]
+    for network in shown:
+        if network.level:
+            name = f"level of {network.name}" if len(shown) > 1 else "level"
+            steps = [of_arm.steps for arm, of_arm in bands[ACCURACY].items() if arm in network.outcomes]
+            bands[ACCURACY][name] = _flat(network.level.accuracy, max(int(of_arm[-1]) for of_arm in steps))
     resolved = yaml.safe_dump(experiment.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     texts = {"settings": "\n".join(f"    {line}" for line in resolved.splitlines())}
     claim = experiment.config.claim
     if claim and claim.parts:
-        texts["verdict"] = verdict_text(judge(experiment.name, experiment.config, table))
+        texts["verdict"] = verdict_text(
+            judge(experiment.name, claim, {experiment.name: Results(experiment.config, table)})
+        )
     pictures: dict[str, Figure] = {}
-    if curves["accuracy/validation"]:
-        target = claim.target if claim else None
-        pictures["convergence"] = convergence_figure(curves["accuracy/validation"], target=target)
+    if shown:
+        pictures["convergence"] = convergence_figure(
+            *(
+                Convergence(
+                    {arm.arm: accuracy[arm.arm] for arm in network.arms if arm.arm in accuracy},
+                    network.level.accuracy if network.level else None,
+                    network.name,
+                )
+                for network in shown
+            )
+        )
     if "unit_percentiles" in experiment.config.run.probes:
-        accuracy = curves_of(runs, "accuracy/test") or curves["accuracy/validation"]
-        pictures["percentiles"] = percentiles_figure(accuracy, _percentiles_of_first_unit(runs, curves_of))
+        tested = curves_of(runs, "accuracy/test") or accuracy
+        pictures["percentiles"] = percentiles_figure(tested, _percentiles_of_first_unit(runs, curves_of))
     for name in {"convergence", "percentiles"} - pictures.keys():
         (folder / f"{name}.svg").unlink(missing_ok=True)
     for name, picture in pictures.items():
@@ -99,10 +119,16 @@ def _write_overview(
 def verdict_text(result: ClaimResult) -> str:
     """Return the verdict on one claim, judged by itself, and its effects, in Markdown."""
     effects = "\n".join(
-        f"* {wording.comparison_words(part.config)}: {wording.effect_or_reason(part)}" for part in result.parts
+        f"* {row.part.name or wording.comparison_words(row.part)}: {wording.effect_or_reason(row)}"
+        for row in result.rows
     )
-    verdict = f"**{wording.verdict_words(result.verdict)}**{wording.judged_alone(result)}"
-    return f"{verdict}: {result.config.statement}\n\n{effects}"
+    return f"**{wording.verdict_words(result.verdict)}**: {result.config.statement}\n\n{effects}"
+
+
+def _flat(value: float, last: int) -> Band:
+    """A line at one height over all steps, drawn as the arms are."""
+    ends = np.full(2, value)
+    return Band(np.array([0, last]), ends, ends, ends, 0, 0)
 
 
 def _percentiles_of_first_unit(

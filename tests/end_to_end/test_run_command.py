@@ -57,8 +57,7 @@ def test_the_table_is_printed_with_what_to_do_next(first: tuple[Path, str]):
         assert f"{found['optimizer.learning_rate'].iloc[0]:g} *" in lines[arm]  # of two rates the best is at the edge
         low, high = sorted(found["final_test_accuracy"])
         assert f"[{100 * low:.1f}, {100 * high:.1f}]" in lines[arm]
-        assert "0 of 2" in lines[arm]
-    assert "custom_bn against no_bn" in printed or "custom_bn needs" in printed or "reached the target" in printed
+    assert "custom_bn against no_bn" in printed or "custom_bn needs" in printed or "custom_bn comes to" in printed
     assert f"{folder}/results.parquet" in printed
     assert f"scripts/curves.py --logdir {folder}/summary" in printed
 
@@ -69,7 +68,7 @@ def test_the_results_table_has_a_row_a_run(first: tuple[Path, str]):
     assert sorted(table["seed"]) == [0, 0, 1, 1, 100, 100, 100, 100]
     assert set(table["optimizer.learning_rate"]) <= {0.1, 1.0}
     assert set(table["status"]) == {"finished"}
-    assert "steps_to_target(accuracy/validation, 0.3)" in table
+    assert table["accuracy/validation"].map(len).eq(3).all()
     assert table["final_test_accuracy"].between(0, 1).all()
     for row in table.itertuples():
         rate = f"{row[2]:g}"

