@@ -140,7 +140,8 @@ def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault
         yield from _axis(("axis" if axis == part.axis else "each",), axis, config.grid)
     yield from _axes_of_part(part, config)
     tuned = config.tuning.over if config.tuning else None
-    at_all_rates = part.tuned_for == "measure" or tuned in (*part.each, part.axis) or part.measure == "largest_rate"
+    along_rates = tuned is not None and tuned in (*part.each, part.axis)
+    at_all_rates = part.tuned_for == "measure" or along_rates or part.measure == "largest_rate"
     if at_all_rates and config.tuning and config.tuning.evaluate == "best":
         yield ("measure",), "compares at other rates than the most accurate; set tuning.evaluate: all"
     on_tuning_seeds = isinstance(part.level, str) or part.matched or part.per_seed == "share_training"
