@@ -7,7 +7,6 @@ from math import inf
 import pytest
 from judging import (
     ACCURACY,
-    ARMS,
     RATE,
     SEEDS,
     TIMES,
@@ -156,8 +155,10 @@ def test_a_best_rate_at_the_edge_leaves_the_claim_untested():
 
 def test_what_is_shown_beside_has_numbers_and_no_part_in_the_verdict():
     level = {"measure": "final_value", "effect": "level", "unit": "points", "treatment": "bn", "role": "beside"}
-    result = judged(by_accuracy(*BETTER), level, ACCURACY, ACCURACY | ARMS | {"treatment": "no_bn", "role": "beside"})
-    assert [row.verdict for row in result.rows] == ["not tested", "supported", "no material difference"]
+    result = judged(
+        by_accuracy(*BETTER), level, ACCURACY, ACCURACY | {"baseline": "bn", "treatment": "no_bn", "role": "beside"}
+    )
+    assert [row.verdict for row in result.rows] == ["not tested", "supported", "reversed"]
     assert (result.rows[0].estimate, result.rows[0].reason) == ((92.0, 92.0), "shown beside")
     assert result.verdict == "supported"
     assert judged(by_accuracy(*BETTER), level).reason == "no part decides"

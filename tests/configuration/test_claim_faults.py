@@ -149,6 +149,12 @@ def test_levels_and_rates_are_found_on_tuning_seeds(tmp_path: Path, changes: dic
     load(tmp_path, f"{HEAD}{written(changes)}\n")
 
 
+def test_what_is_taken_at_no_level_and_no_rate_needs_no_tuning(tmp_path: Path):
+    text = HEAD.replace("  optimizer.learning_rate: [0.1, 1, 10]\ntuning: {evaluate: all}\nedges: {halvings: 3}\n", "")
+    for changes in ({}, {"each": "", "per_seed": "worst", "axis": "model.init_scale"}):
+        load(tmp_path, f"{text}{written(changes)}\n")
+
+
 def test_the_largest_rate_needs_the_rates_between(tmp_path: Path):
     part = written({"measure": "largest_rate"})
     text = HEAD.replace("edges: {halvings: 3}\n", "")
