@@ -27,7 +27,8 @@ class Comparison:
     ladder, counted from the best, as levels themselves are no row's but their own. low, high: (seeds,), the ends of
     each seed's effect in the direction claimed, times 100 for points; equal where it is known. baseline, treatment:
     (low, high) medians of the two sides. rates: arm → where it was trained. censored: runs of baseline and treatment
-    of which only a lower end is known. problem: why there is no effect; else "". note: what else is to be known.
+    of which only a lower end is known. problem: why there is no effect; else "". note: what else is to be known. alone: arm → the rates
+    at which it is the only one that trains, and which have no row.
     """
 
     part: PartConfig
@@ -42,6 +43,7 @@ class Comparison:
     problem: str = ""
     note: str = ""
     rungs: Mapping[str, int] = field(default_factory=dict)
+    alone: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
 
 def compare(part: PartConfig, source: Results, cost: Results | None, claim: ClaimConfig) -> list[Comparison]:
@@ -65,6 +67,7 @@ def _rows(runs: PartRuns, fixed: Fixed) -> list[Comparison]:
         return list(_at(runs, fixed))
     found: list[Comparison] = []
     left_out: dict[str, list[str]] = {}
+    alone: dict[str, tuple[Any, ...]] = {}
     for rate in runs.values(runs.over):
         try:
             training = runs.training(fixed, rate)
@@ -74,11 +77,13 @@ def _rows(runs: PartRuns, fixed: Fixed) -> list[Comparison]:
             found += _at(runs, {**fixed, runs.over: rate})
         else:
             words = f"only {' and '.join(training)} trains at" if training else "neither trains at"
+            if len(training) == 1:
+                alone[training[0]] = (*alone.get(training[0], ()), rate)
             left_out.setdefault(words, []).append(f"{rate:g}" if isinstance(rate, float | int) else str(rate))
     note = "; ".join(f"{words}: {', '.join(rates)}" for words, rates in left_out.items())
     if not found:
-        return [Comparison(runs.part, _moderators(runs, fixed), problem=note)]
-    return [replace(row, note=note) for row in found]
+        return [Comparison(runs.part, _moderators(runs, fixed), problem=note, alone=alone)]
+    return [replace(row, note=note, alone=alone) for row in found]
 
 
 def _at(runs: PartRuns, fixed: Fixed) -> Iterator[Comparison]:

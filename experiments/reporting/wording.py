@@ -7,83 +7,150 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from experiments.analysis.claims import ClaimResult, PartResult, Verdict, adjusted_p
-from experiments.analysis.short_words import short_interval, short_value
-from experiments.analysis.statistics import bounds, satisfies
-from experiments.configuration.claim import Margin, PartConfig
+from experiments.analysis.claims import ClaimResult, Row, Verdict, distinct_trainings
+from experiments.configuration.claim import PartConfig
 
-SYMBOLS: dict[Verdict, str] = {"supported": "✓", "refuted": "✗", "inconclusive": "?"}
-
-# The measure's own words where its name alone does not say what the number is.
-_PER_SEED = {
-    "median": "median over the grid of ",
-    "largest_stable_rate": "largest learning rate that stays stable, by ",
-    "share_reaching": "share of runs that get there, by ",
+SYMBOLS: dict[Verdict, str] = {
+    "supported": "✓",
+    "no material difference": "≈",
+    "reversed": "⇄",
+    "depends": "◐",
+    "unresolved": "?",
+    "not tested": "–",
 }
+_PER_SEED = {
+    "worst": "the worst ",
+    "share_training": "share that trains, by ",
+    "growth": "growth of ",
+    "slope": "slope of ",
+}
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """Return symbol and word: '✓ supported'."""
+    return f"{SYMBOLS[verdict]} {verdict}"
+
+
+def claim_verdict(result: ClaimResult) -> str:
+    """Return a claim's verdict, and on what it depends: '◐ depends on net and learning rate'."""
+    if result.verdict != "depends" or not result.depends_on:
+        return verdict_words(result.verdict)
+    return f"{verdict_words(result.verdict)} on {_and(result.depends_on)}"
 
 
 def format_value(value: float, part: PartConfig) -> str:
     """Return an effect with its unit: '2.3×', '+1.2 points', '97.2 %', '∞'."""
-    return _with_unit(_signed(_numeral(value, part), value, part), value, part)
+    return _with_unit(_signed(value, part), value, part)
 
 
-def format_effect(part: PartResult, explained: bool = False) -> str:
-    """Return estimate and interval: '2.3× [1.9, 2.8]'; without interval where the effect is one exact number.
+def format_effect(row: Row) -> str:
+    """Return estimate and interval: '2.3× [1.9, 2.8]', or a bound: '≥ 5.2×'; nothing without an effect.
 
-    Of a plain bound, which has no p, the worst seed and the range: '1.3e−6 [5.5e−7, 1.3e−6 over seeds]'; explained:
-    a legend says so already.
+    The interval of the order statistics that hold 95.9 % of medians; of an identity the smallest and the largest seed.
     """
-    text = format_value(part.estimate, part.config)
-    if math.isnan(part.low) or math.isnan(part.high) or part.low == part.high == part.estimate:
+    low, high = row.estimate
+    if math.isnan(low) or math.isnan(high):
+        return ""
+    least, most = row.usual
+    text = _bound(low, high, row.part)
+    if math.isnan(least) or math.isnan(most) or least == most == low == high:
         return text
-    low, high = (_signed(_numeral(v, part.config), v, part.config) for v in (part.low, part.high))
-    return f"{text} [{low}, {high}{' over seeds' if part.p is None and not explained else ''}]"
+    ends = [_signed(end, row.part) for end in (least, most)]
+    return f"{text} [{ends[0]}, {ends[1]}{' over seeds' if row.part.bound else ''}]"
 
 
-def effect_or_reason(part: PartResult, with_probability: bool = True) -> str:
-    """Return estimate, interval and P(improvement), and why no verdict may be given: '2.3× [1.9, 2.8], P = 0.98'."""
-    if math.isnan(part.estimate) and part.reason:
-        return part.reason
-    shown = with_probability and part.probability_of_improvement is not None
-    probability = f", P = {format_probability(part.probability_of_improvement)}" if shown else ""
-    return format_effect(part) + probability + (f"; {part.blocked}" if part.blocked else "")
+def effect_or_reason(row: Row) -> str:
+    """Return the effect with its interval or, where there is none, why."""
+    return format_effect(row) or row.reason
 
 
-def format_margin(part: PartConfig) -> str:
-    """Return the bound that decides: '≥ 1.5×', '0.8 … 1.25×', '≤ 30 %'."""
-    sign = {"at_least": "≥", "at_most": "≤", "above": ">", "below": "<"}
-    for form, symbol in sign.items():
-        if (bound := getattr(part.margin, form)) is not None:
-            return f"{symbol} {_with_unit(_signed(plain_number(bound), bound, part), bound, part)}"
-    low, high = margin_bounds(part.margin)
-    return (
-        f"{_signed(plain_number(low), low, part)} … {_with_unit(_signed(plain_number(high), high, part), high, part)}"
-    )
+def format_band(row: Row) -> str:
+    """Return the effects that make no material difference, or the bound of an identity: '0.8 … 1.25×', '≤ 1e−5'."""
+    bound = row.part.bound
+    if bound is not None:
+        sign, value = ("≥", bound.at_least) if bound.at_least is not None else ("≤", bound.at_most)
+        return f"{sign} {plain_number(value or 0.0)}"
+    if math.isnan(row.band.low):
+        return ""
+    return f"{_signed(row.band.low, row.part)} … {format_value(row.band.high, row.part)}"
 
 
-def format_p(p: float | None) -> str:
-    """Return an adjusted p; a dash where the claim is exact and has none."""
-    if p is None:
-        return "–"
-    return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
+def moderator_words(row: Row) -> str:
+    """Return what is held in a row, in words: 'relu, learning rate 0.3'; the network by its name alone."""
+    return ", ".join(_moderator(name, value) for name, value in row.moderators.items())
 
 
-def format_probability(probability: float | None) -> str:
-    """Return a probability of improvement, or a dash."""
-    return "–" if probability is None else f"{probability:.2f}"
+def row_words(row: Row) -> str:
+    """Return a row's name with its moderators: 'at equal rates: cnn, learning rate 0.3'."""
+    return ": ".join(filter(None, (row.part.name, moderator_words(row)))) or measure_words(row.part)
+
+
+def finding(row: Row) -> str:
+    """Return in words what happens in a row, and what would settle it where it is open."""
+    match row.verdict:
+        case "unresolved":
+            needed = f"; about {row.resolved_by:,} seeds would decide" if row.resolved_by else ""
+            return f"{row.reason}{needed}"
+        case "supported" if row.remark:
+            source = f" ({format_value(row.part.source_value, row.part)})" if row.part.source_value is not None else ""
+            return f"{row.reason}; {row.remark}{source}"
+        case _:
+            return row.reason
+
+
+def comparison_words(part: PartConfig) -> str:
+    """Return what the effect is, in words: 'steps to level, no_bn / custom_bn'."""
+    first, second = (part.treatment, part.baseline) if part.over == "baseline" else (part.baseline, part.treatment)
+    match part.effect:
+        case "ratio":
+            arms = f"{first} / {second}"
+        case "difference":
+            arms = f"{first} − {second}"
+        case "recovered":
+            arms = f"({part.treatment} − {part.baseline}) / ({part.whole} − {part.baseline})"
+        case "level":
+            arms = part.treatment
+    return f"{measure_words(part)}, {arms}"
+
+
+def measure_words(part: PartConfig) -> str:
+    """Return what is measured, in words: 'late value (accuracy/validation) within a quarter of the steps'."""
+    words = part.measure.replace("_", " ")
+    if part.step is not None:
+        words += f" {part.step:,}" if part.measure == "value_at_step" else f" at step {part.step:,}"
+    if part.metric:
+        words += f" ({part.metric})"
+    if part.budget < 1:
+        words += f", first {100 * part.budget:g} % of the steps"
+    if part.matched:
+        words += ", at matched training loss"
+    along = f" along {part.axis}" if part.axis else ""
+    return _PER_SEED.get(part.per_seed, "") + words + along
+
+
+def unit_words(part: PartConfig) -> str:
+    """Return the unit of an effect, for an axis; nothing where it has none."""
+    if part.effect in ("ratio", "recovered"):
+        return ""
+    return "%" if part.effect == "level" and part.unit == "points" else part.unit
+
+
+def counts(results: Sequence[ClaimResult]) -> str:
+    """Return how the claims came out, and on how many distinct sets of trainings that rests (rule 11)."""
+    if not results:
+        return "No claim has been evaluated yet."
+    found = Counter(result.verdict for result in results)
+    shown = ", ".join(f"{found[verdict]} {verdict_words(verdict)}" for verdict in SYMBOLS if found[verdict])
+    sets = distinct_trainings(results)
+    return f"By claim: {shown}; resting on {sets} distinct set{'s' if sets != 1 else ''} of trainings."
 
 
 def format_times(ratio: float) -> str:
     """Return a ratio by itself: '0.29×', '1.24×', '∞'."""
-    return "∞" if math.isinf(ratio) else f"{ratio:,.{_digits_after_point(ratio)}f}×"
-
-
-def margin_bounds(margin: Margin) -> tuple[float, float]:
-    """Return (lower, upper) ends of the supported side, infinite where it is open."""
-    lower, upper = bounds(margin)
-    return -math.inf if lower is None else lower, math.inf if upper is None else upper
+    return "∞" if math.isinf(ratio) else f"{_digits(ratio)}×"
 
 
 def plain_number(value: float) -> str:
@@ -97,139 +164,52 @@ def plain_number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def comparison_words(part: PartConfig) -> str:
-    """Return what the effect is, in words: 'steps to target, no_bn / custom_bn'."""
-    treatment = _arms(part.treatment)
-    baseline = _arms(part.baseline) if part.baseline is not None else ""
-    first, second = (treatment, baseline) if part.over == "baseline" else (baseline, treatment)
-    match part.effect:
-        case "ratio":
-            arms = f"{_term(first)} / {_term(second)}"
-        case "difference":
-            arms = f"{first} − {_term(second)}"
-        case "largest_difference":
-            arms = f"largest |{first} − {_term(second)}|"
-        case "level":
-            arms = treatment
-    return f"{measure_words(part)}, {arms}"
+def _bound(low: float, high: float, part: PartConfig) -> str:
+    """An estimate, or what is known of it: '2.3×', '≥ 5.2×', '≤ 0.4×', '3.1 … 4.4×'."""
+    if low == high:
+        return format_value(low, part)
+    if math.isinf(high):
+        return f"≥ {format_value(low, part)}"
+    if low <= 0 and part.effect == "ratio":
+        return f"≤ {format_value(high, part)}"
+    return f"{_signed(low, part)} … {format_value(high, part)}"
 
 
-def measure_words(part: PartConfig) -> str:
-    """Return what is measured, in words: 'final value (accuracy/test)'."""
-    words = part.measure.replace("_", " ")
-    if part.step is not None:
-        words += f" {part.step:,}" if part.measure == "value_at_step" else f" at step {part.step:,}"
-    if part.metric:
-        words += f" ({part.metric})"
-    if part.per_seed in ("rank_correlation", "slope"):
-        return f"{part.per_seed.replace('_', ' ')} of {words} with {part.axis}"
-    return _PER_SEED.get(part.per_seed, "") + words
+def _signed(value: float, part: PartConfig) -> str:
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    in_points = part.unit == "points" and part.effect in ("difference", "level")
+    text = f"{abs(value):,.1f}" if in_points else _digits(abs(value))
+    sign = "−" if value < 0 else "+" if part.effect == "difference" and value > 0 else ""
+    return sign + text
 
 
-def unit_words(part: PartConfig) -> str:
-    """Return the unit of an effect, for an axis; nothing where it has none."""
+def _with_unit(text: str, value: float, part: PartConfig) -> str:
     if part.effect == "ratio":
-        return ""
-    return "%" if part.effect == "level" and part.unit == "points" else part.unit
-
-
-def headline(results: Sequence[ClaimResult]) -> str:
-    """Return how the claims came out, in one sentence."""
-    if not results:
-        return "No claim has been evaluated yet."
-    counts = Counter(result.verdict for result in results)
-    if len(results) == 1:
-        return f"The one claim tested is {results[0].verdict}."
-    verb = "is" if counts["supported"] == 1 else "are"
-    return (
-        f"Of {len(results)} claims, {counts['supported']} {verb} supported, {counts['refuted']} refuted and "
-        f"{counts['inconclusive']} inconclusive."
-    )
-
-
-def verdict_words(verdict: Verdict) -> str:
-    """Return symbol and word: '✓ supported'."""
-    return f"{SYMBOLS[verdict]} {verdict}"
-
-
-def judged_alone(result: ClaimResult) -> str:
-    """Return what has to be said of a verdict that other claims had no part in; nothing where it has no p."""
-    return " (p not adjusted for other claims)" if any(part.p is not None for part in result.parts) else ""
-
-
-def what_would_change(part: PartResult) -> str:
-    """Return in one sentence what would have brought another verdict."""
-    if part.blocked:
-        return f"No verdict before this is mended: {part.blocked}."
-    lower, upper = bounds(part.config.margin)
-    margin = " to ".join(short_value(bound, part.config) for bound in (lower, upper) if bound is not None)
-    interval = f"interval, {short_interval(part.low, part.high, part.config)},"
-    if part.p is None:
-        outcome = "refuted" if part.verdict == "supported" else "supported"
-        return f"It would be {outcome} if {'one' if outcome == 'refuted' else 'no'} seed broke the bound of {margin}."
-    inside = "inside" if part.config.margin.within else "above" if upper is None else "below"
-    outside = {"inside": "outside", "above": "below", "below": "above"}[inside]
-    if part.verdict == "supported":
-        return f"It would be inconclusive if the {interval} reached past {margin}."
-    if part.verdict == "refuted":
-        return f"It would be inconclusive if the {interval} reached {margin}."
-    if satisfies(part.low, part.config.margin) and satisfies(part.high, part.config.margin):
-        return f"It would be supported if the adjusted p, {adjusted_p(part):.2g}, were below 0.05: with more seeds."
-    return (
-        f"It would be supported if the whole {interval} lay {inside} {margin}, and refuted if all of it lay {outside}."
-    )
-
-
-def _arms(arms: str | Mapping[str, float]) -> str:
-    if isinstance(arms, str):
-        return arms
-    return " + ".join(name if weight == 1 else f"{weight:g} {name}" for name, weight in arms.items())
-
-
-def _term(arms: str) -> str:
-    return f"({arms})" if " + " in arms else arms
-
-
-def _numeral(value: float, part: PartConfig) -> str:
-    """Return the digits of an effect: enough to see on which side of the margin it lies."""
-    if not math.isfinite(value):
-        return plain_number(value)
-    if value != 0 and abs(value) < 1e-3:
-        return plain_number(float(f"{value:.1e}"))
-    decimals = _decimals(value, part)
-    ends = [bound for bound in bounds(part.margin) if bound is not None]
-    for extra in range(4):
-        shown = round(value, decimals + extra)
-        if all((shown > b) == (value > b) and (shown < b) == (value < b) for b in ends):
-            decimals += extra
-            break
-    return f"{value:,.{decimals}f}".replace("-", "−")
-
-
-def _decimals(value: float, part: PartConfig) -> int:
-    if part.effect in ("difference", "level") and part.unit in ("points", "steps"):
-        return 0 if part.unit == "steps" else 1
-    return _digits_after_point(abs(value))
-
-
-def _digits_after_point(size: float) -> int:
-    """Digits after the point of a number of two significant digits, of three between 1 and 2."""
-    if size == 0:
-        return 0
-    digits = 3 if 1 <= size < 2 else 2
-    return max(0, digits - 1 - math.floor(math.log10(size)))
-
-
-def _signed(numeral: str, value: float, part: PartConfig) -> str:
-    return f"+{numeral}" if part.effect == "difference" and value > 0 else numeral
-
-
-def _with_unit(numeral: str, value: float, part: PartConfig) -> str:
-    if math.isnan(value):
-        return numeral
-    if part.effect == "ratio":
-        return numeral if math.isinf(value) else f"{numeral}×"
+        return f"{text}×" if math.isfinite(value) else text
     if part.unit == "points":
-        unit = "%" if part.effect == "level" else "point" if abs(value) == 1 else "points"
-        return f"{numeral} {unit}"
-    return f"{numeral} {part.unit}" if part.unit else numeral
+        return f"{text} %" if part.effect == "level" else f"{text} points"
+    return f"{text} {part.unit}" if part.unit in ("steps", "seconds") else text
+
+
+def _digits(value: float) -> str:
+    """Three digits, two from 1 to 10: '0.29', '1.24', '14', '1,200'; very small and very large ones in powers of ten."""
+    if value == 0:
+        return "0"
+    if value < 1e-3 or value >= 1e5:
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return f"{mantissa}e{int(exponent)}".replace("-", "−")
+    if value < 1:
+        return f"{value:.2g}"
+    return f"{value:.2f}" if value < 2 else f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+
+
+def _moderator(name: str, value: Any) -> str:
+    shown = (
+        f"{100 * value:.1f} %" if name == "level" else f"{value:g}" if isinstance(value, float | int) else str(value)
+    )
+    return shown if name == "net" else f"{name} {shown}"
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
