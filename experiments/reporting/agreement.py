@@ -32,10 +32,9 @@ def agreement(
     lines = [f"{count}; different:" if different else f"{count}."]
     for result in different:
         timed = ", timed" if _is_timed(result) else ""
-        blocked = "; ".join(part.blocked for part in result.parts if part.blocked and part.config.decides)
-        reason = f": {blocked}" if blocked else ""
+        reason = f": {result.reason}" if result.verdict == "not tested" else ""
         lines.append(f"{result.id}{timed}: {result.verdict}, published as {published[result.id].verdict}{reason}")
-    if unexplained := [r for r in different if not any(part.blocked for part in r.parts if part.config.decides)]:
+    if unexplained := [result for result in different if result.verdict != "not tested"]:
         lines += _why(unexplained, *provenance())
     if absent := [result.id for result in judged if result.id not in published]:
         lines.append(f"Not compared, as nothing is published with their settings: {', '.join(absent)}.")
@@ -73,4 +72,4 @@ def _flat(provenance: Provenance) -> dict[str, str]:
 
 
 def _is_timed(result: ClaimResult) -> bool:
-    return any(part.config.measure in TIMED_MEASURES for part in result.parts if part.config.decides)
+    return any(row.part.measure in TIMED_MEASURES or row.part.cost for row in result.rows if row.decides)

@@ -1,7 +1,6 @@
-"""What did the experiments find, in one page and in one table?
+"""What did the experiments find, in one page?
 
-`render_report` makes a self-contained HTML page, `verdict_table_markdown` the tables of README and docs/results.
-Nothing here reads or writes a file of results; the template lies beside this module.
+`render_report` makes a self-contained HTML page. Nothing here reads or writes a file of results; the template lies beside this module.
 """
 
 from __future__ import annotations
@@ -20,14 +19,16 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from experiments.analysis.claims import ClaimResult, PartResult
+from experiments.analysis.claims import ClaimResult
+from experiments.analysis.statistics import AACheck
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.commands import PROJECT, from_folder, shell_command
-from experiments.reporting.effect_figures import effect_figure, verdict_overview
-from experiments.reporting.figures import convergence_figure, inline_svg, rate_figure
+from experiments.reporting.effect_figures import drawn_rows, effect_figure, verdict_overview
+from experiments.reporting.figures import Convergence, convergence_figure, inline_svg, rate_figure
+from experiments.reporting.quotable import quotable
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,6 @@ class Evidence:
     curves: Mapping[str, Sequence[Curve]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class AACheck:
-    """How often the machinery errs where the truth is known (protocol 1, rule 8); shares of 1."""
-
-    false_supported: float
-    splits: int
-    coverage: float
-    draws: int
-
-
 def render_report(
     results: Sequence[ClaimResult],
     evidence: Mapping[str, Evidence],
@@ -60,20 +51,24 @@ def render_report(
     tier: str,
     provenance: Mapping[str, Any],
     aa_check: AACheck | None,
+    headlines: Sequence[tuple[str, Figure]] = (),
     folder: Path | None = None,
     spread: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> str:
     """Return report.html.
 
-    evidence: claim id → what it rests on; a claim without any has only its verdict. folder: where the results lie if
+    evidence: claim id → what it rests on; a claim without any has only its verdict. headlines: captions and figures that
+    come first. folder: where the results lie if
     not where `scripts/report.py` looks for them. spread: draws the sections, by
     several processes perhaps.
     """
-    overview = _svg(verdict_overview(results), "overview", wording.headline(results)) if results else ""
+    overview = _svg(verdict_overview(results), "overview", wording.counts(results)) if results else ""
     return _environment().get_template("report.html.jinja").render(
         results=results,
-        headline=wording.headline(results),
+        headline=wording.counts(results),
         tier=tier,
+        sentences=quotable(results),
+        headlines=[(caption, _svg(figure, f"headline-{i}", caption)) for i, (caption, figure) in enumerate(headlines)],
         overview=overview,
         sections=list(spread(_section, [(result, evidence.get(result.id)) for result in results])),
         aa_check=aa_check,
@@ -82,37 +77,6 @@ def render_report(
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip
-
-
-def verdict_table_markdown(results: Sequence[ClaimResult], link: str | None = None) -> str:
-    """Return the verdict table, one row a claim.
-
-    link: the page that explains each claim, for a README. Without it the table is that page's own: it carries the
-    anchors the README's links lead to, and the statements.
-    """
-    if not results:
-        return wording.headline(results)
-    statement_head = "" if link else " statement |"
-    lines = [
-        f"**{wording.headline(results)}**",
-        "",
-        f"| claim |{statement_head} verdict | effect [95 % interval], P(improvement) | margin |",
-        f"|---|{'---|' if statement_head else ''}---|---|---|",
-    ]
-    for result in results:
-        parts = [part for part in result.parts if part.config.decides]
-        named = len(parts) > 1
-        # A claim over all claims counts first and then lists; the list is too long for a README.
-        summary = result.reason.partition(": ")[0] if link else result.reason
-        effects = [_labelled(part, wording.effect_or_reason(part), named) for part in parts] or [summary]
-        margins = list(dict.fromkeys(wording.format_margin(part.config) for part in parts))
-        if len(margins) > 1:
-            margins = [wording.format_margin(part.config) for part in parts]
-        name = f"[{result.id}]({link}#{result.id})" if link else f'<a id="{result.id}"></a>{result.id}'
-        statement = [] if link else [_cell([result.config.statement])]
-        cells = [name, *statement, wording.verdict_words(result.verdict), _cell(effects), _cell(margins)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def replace_between_markers(text: str, name: str, content: str) -> str:
@@ -149,14 +113,13 @@ def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
     def add(caption: str, figure: Figure) -> None:
         figures.append((caption, _svg(figure, f"{result.id}-{len(figures)}", f"{result.id}: {caption}")))
 
-    if any(part.effects for part in result.parts):
-        add("Every seed's effect against the margin", effect_figure(result))
-    tuned = _list(f"{arm}: {_flat(value)}" for arm, value in result.tuned.items())
-    section = {"result": result, "tuned": tuned, "figures": figures, "settings": [], "resolved": ""}
+    if drawn_rows(result):
+        add("Every row's effect, and the band of no material difference", effect_figure(result))
+    section = {"result": result, "figures": figures, "settings": [], "resolved": ""}
     if evidence is None:
         return section
     if any(evidence.curves.values()):
-        add("Validation accuracy over training", convergence_figure(evidence.curves, target=result.config.target))
+        add("Validation accuracy over training", convergence_figure(Convergence(evidence.curves)))
     if (rates := _rate_runs(evidence)) is not None:
         runs, seeds = rates
         add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs))
@@ -239,14 +202,3 @@ def _ranges(seeds: Sequence[int]) -> str:
         else:
             runs.append([seed])
     return _list(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}" for run in runs)
-
-
-def _labelled(part: PartResult, text: str, named: bool) -> str:
-    if not named:
-        return text
-    return f"{wording.SYMBOLS[part.verdict]} {part.config.name or wording.comparison_words(part.config)}: {text}"
-
-
-def _cell(lines: Sequence[str]) -> str:
-    """Return lines as one cell of a Markdown table; what the text itself holds cannot end the cell or start a tag."""
-    return "<br>".join(re.sub(r"(?=[\\|<>`*])|(?<=\])(?=[(\[])", r"\\", " ".join(line.split())) for line in lines)

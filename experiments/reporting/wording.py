@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from experiments.analysis.claims import ClaimResult, Row, Verdict, distinct_trainings
 from experiments.configuration.claim import PartConfig
@@ -99,6 +99,23 @@ def finding(row: Row) -> str:
             return f"{row.reason}; {row.remark}{source}"
         case _:
             return row.reason
+
+
+def side_words(row: Row, side: Literal["baseline", "treatment"]) -> str:
+    """Return what one side of a row comes to, the median over seeds, with its arm's rate: '143 at 0.3', '> 400'."""
+    ends: tuple[float, float] | None = getattr(row.comparison, side)
+    arm = getattr(row.part, side)
+    if ends is None:
+        return "–"
+    low, high = ends
+    text = _digits(abs(low)) if low >= 0 else f"−{_digits(abs(low))}"
+    if math.isinf(high) and math.isfinite(low):
+        text = f"> {text}"
+    elif low != high:
+        text += f" … {_digits(high)}"
+    rate = row.comparison.rates.get(arm)
+    shown = "learning rate" not in row.moderators and isinstance(rate, float | int)
+    return f"{text} at {rate:g}" if shown else text
 
 
 def comparison_words(part: PartConfig) -> str:
@@ -193,7 +210,7 @@ def _with_unit(text: str, value: float, part: PartConfig) -> str:
 
 
 def _digits(value: float) -> str:
-    """Three digits, two from 1 to 10: '0.29', '1.24', '14', '1,200'; very small and very large ones in powers of ten."""
+    """Two or three digits: '0.29', '1.24', '14', '1,200'; very small and very large ones in powers of ten."""
     if value == 0:
         return "0"
     if value < 1e-3 or value >= 1e5:
