@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.claims import OWN, ClaimResult, judge
+from experiments.analysis.claims import ClaimResult, judge
 from experiments.analysis.comparison import Comparison, compare
 from experiments.analysis.hitting_times import late
 from experiments.analysis.part_runs import Results
@@ -73,7 +73,7 @@ def results(rows: Iterable[dict[str, Any]], config: ExperimentConfig | None = No
 def compared(
     part: dict[str, Any], found: Results, cost: Results | None = None, chance: float = 0.1
 ) -> list[Comparison]:
-    return compare(PartConfig.model_validate(part), found, cost, chance)
+    return compare(PartConfig.model_validate(part), found, cost, claim(chance=chance))
 
 
 def claim(*parts: dict[str, Any], **fields: Any) -> ClaimConfig:
@@ -81,7 +81,7 @@ def claim(*parts: dict[str, Any], **fields: Any) -> ClaimConfig:
 
 
 def judged(found: Results | dict[str, Results], *parts: dict[str, Any], **fields: Any) -> ClaimResult:
-    sources = found if isinstance(found, dict) else {OWN: found}
+    sources = found if isinstance(found, dict) else {"id": found}
     return judge("id", claim(*parts, **fields), sources)
 
 

@@ -20,26 +20,28 @@ def test_what_an_arm_comes_to_is_the_median_over_seeds_of_the_best_running_media
     assert levels.sustained([*flat(0.7, 0.9), []]) == 0.7  # diverged before anything was measured: 0
 
 
-def test_the_common_level_is_half_a_point_below_the_arm_that_ends_lower():
-    assert levels.common_level([flat(0.9, 0.92, 0.94), flat(0.97, 0.95, 0.99)]) == pytest.approx(0.915)
-    assert levels.common_level([flat(0.97), flat(0.9)]) == pytest.approx(0.895)
+def test_the_common_level_is_short_of_the_run_that_ends_lower():
+    lower, higher = [0.1, 0.9, 0.92, 0.94], [0.1, 0.97, 0.95, 0.99]  # medians of three: 0.9 and 0.92, 0.95 and 0.97
+    assert levels.common_level([lower, higher], 0.005) == pytest.approx(0.915)
+    assert levels.common_level([higher, lower], 0.01) == pytest.approx(0.91)
+    assert levels.common_level([higher, []], 0.01) == pytest.approx(-0.01)  # diverged at once
 
 
 def test_the_ladder_climbs_by_shares_of_the_error_of_the_worse_arm_at_its_best_rate():
     # best: 0.95 and 0.9, so the error is 0.1: 0.6, 0.72, 0.8, 0.86 and half a point below
     no_bn, bn = [flat(0.2), flat(0.9), flat(0.5)], [flat(0.95), flat(0.4), flat(0.1)]
     expected = pytest.approx([0.6, 0.72, 0.8, 0.86, 0.895])
-    assert levels.ladder([no_bn, bn]) == levels.ladder([bn, no_bn]) == expected
+    assert levels.ladder([no_bn, bn], 0.005) == levels.ladder([bn, no_bn], 0.005) == expected
 
 
 def test_levels_below_half_of_the_best_are_no_levels():
     # 0.7: the error is 0.3, and 1 − 1.2 and 1 − 0.84 lie below 0.35
-    assert levels.ladder([[flat(0.7)], [flat(0.8)]]) == pytest.approx([0.4, 0.58, 0.695])
+    assert levels.ladder([[flat(0.7)], [flat(0.8)]], 0.005) == pytest.approx([0.4, 0.58, 0.695])
 
 
 def test_near_the_ceiling_half_a_point_below_is_not_the_highest_level():
     # the error is 0.01: 0.96, 0.972, 0.98, 0.986 and 0.985
-    assert levels.ladder([[flat(0.99)], [flat(0.99)]]) == pytest.approx([0.96, 0.972, 0.98, 0.985, 0.986])
+    assert levels.ladder([[flat(0.99)], [flat(0.99)]], 0.005) == pytest.approx([0.96, 0.972, 0.98, 0.985, 0.986])
 
 
 def test_the_common_loss_is_five_per_cent_above_what_the_slower_arm_falls_to():
@@ -51,8 +53,8 @@ def test_the_common_loss_is_five_per_cent_above_what_the_slower_arm_falls_to():
 
 
 def test_the_loss_ladder_descends_in_equal_ratios_to_what_every_run_falls_to():
-    # from half of the lowest first loss, 1, to 1.05 times the highest lowest
-    lowest = e**-2 / 1.05
+    # from half of the lowest first loss, 1, to 1.25 times the highest lowest
+    lowest = e**-2 / 1.25
     no_bn, bn = [[2.0, lowest], [2.5, lowest / 2]], [[3.0, lowest / 10]]
     assert levels.loss_ladder([no_bn, bn]) == pytest.approx([1.0, e**-0.5, e**-1, e**-1.5, e**-2])
 

@@ -127,10 +127,11 @@ def test_the_bounds_themselves_belong_to_the_band():
     assert verdict([0.8, 1.25] * 10) == "no material difference"
 
 
-def test_who_expects_the_same_is_supported_within_the_band_and_reversed_beyond_it_on_either_side():
-    assert verdict([1.1] * 20, expect="same") == "supported"
-    assert verdict([1.3] * 20, expect="same") == verdict([0.7] * 20, expect="same") == "reversed"
-    assert verdict([0.7, 1.3] * 10, expect="same") == "unresolved"
+def test_who_expects_no_less_is_supported_from_the_lower_end_of_the_band_on_and_reversed_below():
+    assert verdict([1.1] * 20, expect="not_less") == verdict([1.3] * 20, expect="not_less") == "supported"
+    assert verdict([0.8] * 20, expect="not_less") == "supported"
+    assert verdict([0.7] * 20, expect="not_less") == "reversed"
+    assert verdict([0.7, 1.3] * 10, expect="not_less") == "unresolved"
 
 
 OTHER_WAY_ROUND = {"supported": "reversed", "reversed": "supported"}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from experiment_files import faults_of, load
 
-from experiments.configuration.claim import Bound, MeasureName, PartConfig
+from experiments.configuration.claim import Bound, ClaimConfig, MeasureName, PartConfig
 
 AXES = "model.init_scale, optimizer.learning_rate"
 HEAD = """title: t
@@ -221,15 +221,16 @@ def test_a_bound_is_kept_at_its_end_and_never_by_what_is_no_number(bound: dict, 
 
 
 @pytest.mark.parametrize(
-    ("fields", "delta"),
+    ("fields", "band"),
     [
         ({"effect": "ratio"}, 1.25),
         ({"effect": "ratio", "band": 1.1}, 1.1),
-        ({"effect": "difference", "unit": "points"}, 0.5),
+        ({"effect": "difference", "unit": "points"}, 1.0),
         ({"effect": "difference", "band": 0.2}, 0.2),
         ({"effect": "recovered", "whole": "c", "band": 0.1}, 0.1),
     ],
 )
-def test_the_band_is_the_protocols_unless_it_is_given(fields: dict, delta: float):
-    common = {"measure": "late_value", "baseline": "a", "treatment": "b"}
-    assert PartConfig.model_validate(common | fields).delta == delta
+def test_the_band_is_the_claims_unless_the_part_has_one(fields: dict, band: float):
+    part = PartConfig.model_validate({"measure": "late_value", "baseline": "a", "treatment": "b"} | fields)
+    claim = ClaimConfig.model_validate({"statement": "s", "source": "s", "points": 1, "parts": [part]})
+    assert claim.band_of(part) == band
