@@ -5,36 +5,42 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from experiments.analysis.claims import ClaimResult, judge, judge_over_all
 from experiments.analysis.comparison import Results
 from experiments.analysis.statistics import AACheck, aa_check
-from experiments.analysis.summary import runs_at_best_rate
 from experiments.analysis.tuning import best_values, tuned_rates
-from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig
+from experiments.configuration.claim import RATIO
+from experiments.configuration.experiment import LEARNING_RATE, Experiment
+from experiments.configuration.tiers import README_TIER, Claims, Tier, load_claims
 from experiments.records import storage
+from experiments.records.ownership import Origin
 from experiments.reporting.agreement import SURROUNDINGS, agreement
 from experiments.reporting.commands import PROJECT
-from experiments.reporting.effect_figures import effect_figure, verdict_overview
-from experiments.reporting.figures import convergence_figure, svg_file
-from experiments.reporting.report import (
-    AACheck,
-    Evidence,
-    render_report,
-    replace_between_markers,
-    verdict_table_markdown,
+from experiments.reporting.effect_figures import verdict_overview
+from experiments.reporting.figures import svg_file
+from experiments.reporting.headline_figures import (
+    accuracy_by_rate_figure,
+    steps_by_accuracy_figure,
+    steps_by_rate_figure,
 )
+from experiments.reporting.pages import DATA, first_look, replace_between_markers, verdict_page
+from experiments.reporting.report import Evidence, render_report
 from experiments.study import Study
 from experiments.sweeping.workforce import spread
 
 ABOUT = ("packages", *SURROUNDINGS)
-HEADLINE_CLAIM = "faster_when_tuned"  # whose curves are shown beside the overview
+INTRODUCTION = """Written by `scripts/reproduce.py --publish` from the tables beside it, not by hand;
+`.venv/bin/python scripts/report.py --results docs/results/<tier> --tier <tier>` judges them again. What the verdicts
+mean stands in [the protocol](protocol.md): ✓ the effect claimed lies beyond the band of no material difference in at
+least 17 of 20 seeds, ≈ within it, ⇄ beyond it on the other side, ◐ declared moderators decide which, ? the seeds do not
+tell, – not tested."""
 AA_RUNS, AA_ARM, AA_MEASURE = "relu", "custom_bn", "final_test_accuracy"
 
 
@@ -90,12 +96,6 @@ def check_on_itself(results: Mapping[str, Results]) -> AACheck | None:
     return aa_check(values, RATIO) if len(values) and (values > 0).all() else None
 
 
-def evidence(study: Study, results: Results) -> Evidence:
-    """Return what a claim's section of the report shows, with the curves of its evaluation runs at their best rates."""
-    curves = study.curves(runs_at_best_rate(study.experiment, results.table), "accuracy/validation")
-    return Evidence(results.config, results.table, curves)
-
-
 def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
     """Read the results tables of the experiments that have one; raises StorageError where none has.
 
@@ -125,98 +125,87 @@ def _telling_of_files() -> Iterator[None]:
 def write_report(
     folder: Path,
     tier: str,
-    studies: Sequence[Study],
+    claims: Claims,
     results: Mapping[str, Results],
     judged: Sequence[ClaimResult],
     workers: int,
 ) -> Path:
-    """Write `report.html` into a tier's folder and return its path; curves are shown where the runs are at hand."""
-    shown = {
-        s.experiment.name: evidence(s, results[s.experiment.name]) for s in studies if s.experiment.name in results
-    }
-    about = provenance_of(folder, studies)
+    """Write `report.html` into a tier's folder and return its path."""
+    shown = {name: Evidence(results[name].config, results[name].table) for name in claims.claims if name in results}
     share = functools.partial(spread, workers=workers)
     elsewhere = None if folder.resolve() == PROJECT / "runs" / tier else folder
     page = render_report(
-        judged, shown, tier=tier, provenance=about, aa_check=aa_check(results), folder=elsewhere, spread=share
+        judged,
+        shown,
+        tier=tier,
+        provenance=provenance_of(folder, studies_of(claims, folder)),
+        aa_check=check_on_itself(results),
+        headlines=[(words, figure) for words, _, figure in headlines(tier, results, judged)],
+        folder=elsewhere,
+        spread=share,
     )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
 
 
+def headlines(
+    tier: str, results: Mapping[str, Results], judged: Sequence[ClaimResult]
+) -> list[tuple[str, str, Figure]]:
+    """Return the figures that come first: caption, name of the file, figure."""
+    data = DATA[tier]
+    return [
+        ("How many times fewer steps at the same rate", "steps_by_rate", steps_by_rate_figure(judged, data)),
+        ("… and at the best rate of each", "steps_by_accuracy", steps_by_accuracy_figure(judged, data)),
+        ("Which accuracy at which rate", "accuracy_by_rate", accuracy_by_rate_figure(results, data)),
+    ]
+
+
 @_telling_of_files()
 def publish(
-    documents: Path, tier: str, studies: Sequence[Study], results: Mapping[str, Results], judged: Sequence[ClaimResult]
+    documents: Path, tier: str, claims: Claims, results: Mapping[str, Results], judged: Sequence[ClaimResult]
 ) -> None:
-    """Write a tier's verdicts, figures, results tables and provenance as they are kept with the project.
+    """Write a tier's figures, results tables and provenance as they are kept with the project.
 
-    documents: the folder that holds `<tier>.md` and `<tier>/`, from which `scripts/report.py` can judge again.
+    documents: the folder that holds `<tier>/`, from which `scripts/report.py` can judge again.
     """
     target = documents / tier
     target.mkdir(parents=True, exist_ok=True)
-    about = provenance_of(target, studies)
+    about = provenance_of(target, studies_of(claims, target))
     storage.write_atomically(target / "provenance.json", (json.dumps(about, indent=1) + "\n").encode())
-    for name, of_claim in results.items():
-        if not of_claim.table.empty:
+    for name, of_experiment in results.items():
+        if not of_experiment.table.empty:
             (target / name).mkdir(exist_ok=True)
-            of_claim.table.to_parquet(target / name / "results.parquet", index=False, compression="zstd")
-    for result in judged:
-        if any(part.effects for part in result.parts):
-            picture = svg_file(effect_figure(result), f"{tier}-{result.id}")
-            storage.write_atomically(target / result.id / "effect.svg", picture.encode())
-    storage.write_atomically(target / "overview.svg", svg_file(verdict_overview(judged), f"{tier}-overview").encode())
-    for study in studies:
-        if study.experiment.name == HEADLINE_CLAIM:
-            shown = evidence(study, results[HEADLINE_CLAIM])
-            claim = shown.experiment.claim
-            curves = convergence_figure(shown.curves, target=claim.target if claim else None)
-            storage.write_atomically(documents / _convergence(tier), svg_file(curves, f"{tier}-convergence").encode())
-    storage.write_atomically(documents / f"{tier}.md", results_page(tier, judged, about).encode())
+            of_experiment.table.to_parquet(target / name / "results.parquet", index=False, compression="zstd")
+    figures = [(name, figure) for _, name, figure in headlines(tier, results, judged)]
+    for name, figure in [*figures, ("overview", verdict_overview(judged))]:
+        storage.write_atomically(target / f"{name}.svg", svg_file(figure, f"{tier}-{name}").encode())
 
 
 @_telling_of_files()
-def renew_readme(readme: Path, tier: str, judged: Sequence[ClaimResult]) -> None:
-    """Put a tier's verdicts and figures between the README's markers."""
-    text = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", readme_section(tier, judged))
-    storage.write_atomically(readme, text.encode())
-
-
-def readme_section(tier: str, judged: Sequence[ClaimResult]) -> str:
-    """Return what the README shows of a tier: the verdict table, every effect, and the curves of the main claim."""
-    return f"""{verdict_table_markdown(judged, link=f"docs/results/{tier}.md")}
-
-![Every effect against its margin](docs/results/{tier}/overview.svg)
-
-Validation accuracy of `{HEADLINE_CLAIM}`, each arm at its own best learning rate; median and quartiles over seeds:
-
-![Validation accuracy over training, with and without batch normalization](docs/results/{_convergence(tier)})"""
-
-
-def results_page(tier: str, judged: Sequence[ClaimResult], provenance: Mapping[str, Any]) -> str:
-    """Return the Markdown page of a tier's verdicts."""
-    lines = [
-        f"# Verdicts, {tier} tier",
-        "",
-        f"Written by `.venv/bin/python scripts/reproduce.py --tier {tier} --publish`, not by hand. "
-        f"`.venv/bin/python scripts/report.py --tier {tier} --results docs/results/{tier}` judges the tables in "
-        f"`{tier}/` again.",
-        "",
-        "Judged by [protocol 1](../architecture.md#how-a-claim-is-tested), whose faults stand in "
-        "[protocol 2](../protocol.md).",
-        "",
-        verdict_table_markdown(judged),
-        "",
-        f"![Every effect against its margin]({tier}/overview.svg)",
-        "",
-        "## Provenance",
-        "",
-        *(f"* {name.replace('_', ' ')}: {_words(value)}" for name, value in provenance.items()),
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _convergence(tier: str) -> str:
-    return f"{tier}/{HEADLINE_CLAIM}/convergence.svg"
+def renew_pages(documents: Path, readme: Path) -> None:
+    """Write the page of all verdicts from the tables that are published, and README's first look from README's tier."""
+    tiers, about = {}, []
+    for tier in (README_TIER, *(tier for tier in Tier if tier is not README_TIER)):
+        claims = load_claims(tier)
+        try:
+            results = read_tables(studies_of(claims, documents / tier))
+        except storage.StorageError:
+            continue
+        tiers[tier.value] = judge_all(results, claims.claims)
+        provenance = _published_provenance(documents / tier)
+        about += [
+            "",
+            f"## Provenance, {DATA[tier]}",
+            "",
+            *(f"* {n.replace('_', ' ')}: {_words(v)}" for n, v in provenance.items()),
+        ]
+    page = verdict_page(tiers, INTRODUCTION) + "\n".join(about) + "\n"
+    storage.write_atomically(documents.with_suffix(".md"), page.encode())
+    shown = README_TIER.value if README_TIER.value in tiers else next(iter(tiers), None)
+    if shown:
+        text = first_look(shown, tiers[shown], f"{documents.parent.name}/{documents.name}/{shown}")
+        renewed = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", text)
+        storage.write_atomically(readme, renewed.encode())
 
 
 def provenance_of(folder: Path, studies: Sequence[Study]) -> dict[str, Any]:

@@ -32,7 +32,6 @@ def report(
     from experiments import reproduction
     from experiments.records.storage import StorageError
     from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
-    from experiments.study import Study
     from experiments.sweeping.workforce import SweepError
 
     folder = results or Path("runs") / tier.value
@@ -42,9 +41,7 @@ def report(
         judged = reproduction.judge_all(finished, claims.claims)
         console = terminal.open_console()
         print_verdicts(console, judged)
-        compared = reproduction.compare_with_published(
-            PROJECT / "docs" / "results", tier.value, folder, claims, judged
-        )
+        compared = reproduction.compare_with_published(PROJECT / "docs" / "results", tier.value, folder, claims, judged)
         written = reproduction.write_report(folder, tier.value, claims, finished, judged, workers)
         print_agreement(console, compared)
     except ConfigError as error:

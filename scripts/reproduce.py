@@ -35,11 +35,9 @@ def reproduce(
         Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
     ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
-    tune: Annotated[
-        bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates")
-    ] = False,
+    tune: Annotated[bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates")] = False,
     replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
-    publish: Annotated[bool, typer.Option("--publish", help="also write docs/results and the README's figures")] = False,
+    publish: Annotated[bool, typer.Option("--publish", help="also write docs/results, README's figures")] = False,
 ) -> None:
     """Test CLAIM… and print for each what happens here to the effect that is claimed. Interrupted, it goes on."""
     from experiments.records.storage import StorageError

@@ -27,8 +27,8 @@ class Comparison:
     ladder, counted from the best, as levels themselves are no row's but their own. low, high: (seeds,), the ends of
     each seed's effect in the direction claimed, times 100 for points; equal where it is known. baseline, treatment:
     (low, high) medians of the two sides. rates: arm → where it was trained. censored: runs of baseline and treatment
-    of which only a lower end is known. problem: why there is no effect; else "". note: what else is to be known. alone: arm → the rates
-    at which it is the only one that trains, and which have no row.
+    of which only a lower end is known. problem: why there is no effect; else "". note: what else is to be known.
+    alone: arm → the rates at which it is the only one that trains, and which have no row.
     """
 
     part: PartConfig

@@ -29,6 +29,9 @@ class Tier(StrEnum):
         return CONFIGS / ("claims" if self is Tier.embedded else "mnist")
 
 
+README_TIER = Tier.mnist  # which README shows
+
+
 @dataclass(frozen=True)
 class Claims:
     """Claims and what is trained for them.

@@ -46,7 +46,7 @@ def rows_by(results: Iterable[ClaimResult], claims: Sequence[str], moderator: st
 
 @mpl.rc_context(STYLE)
 def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
-    """Draw how many times fewer steps at the same learning rate, a line a network, and rates that only one arm trains at."""
+    """Draw how many times fewer steps at the same rate, a line a network, and the rates that only one arm trains at."""
     found = rows_by(results, (AT_EQUAL_RATE, CNN), RATE)
     figure, (axes,) = new_figure(4.3)
     _times_axis(axes)
@@ -94,7 +94,7 @@ def steps_by_accuracy_figure(results: Sequence[ClaimResult], data: str) -> Figur
 
 @mpl.rc_context(STYLE)
 def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
-    """Draw accuracy at the end against the learning rate, median and quartiles over evaluation seeds, a panel a network."""
+    """Draw accuracy at the end against the learning rate, median and quartiles over seeds, a panel a network."""
     nets = [net for net in NETS if net in core]
     figure, all_axes = new_figure(4.6, rows=max(1, -(-len(nets) // 2)), columns=2)
     for axes, net in zip(all_axes, nets, strict=False):

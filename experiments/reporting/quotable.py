@@ -17,7 +17,7 @@ SHORT = {
 
 
 def quotable(results: Sequence[ClaimResult]) -> list[str]:
-    """Return up to five sentences: speed at equal rates and tuned, the largest rate, accuracy, and the cost of a step."""
+    """Return up to five sentences: speed at equal and at best rates, the largest rate, accuracy, the cost of a step."""
     by_id = {result.id: result for result in results}
     equal, tuned = rows_by(results, (AT_EQUAL_RATE, CNN), RATE), rows_by(results, (WHEN_TUNED, CNN), LEVEL)
     return [*_speed("At the same learning rate", equal), *_speed("With the best rate for each", tuned), *_others(by_id)]

@@ -1,13 +1,12 @@
 """What did the experiments find, in one page?
 
-`render_report` makes a self-contained HTML page. Nothing here reads or writes a file of results; the template lies beside this module.
+Self-contained HTML. Nothing here reads or writes a file of results; the template lies beside this module.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,10 +56,9 @@ def render_report(
 ) -> str:
     """Return report.html.
 
-    evidence: claim id → what it rests on; a claim without any has only its verdict. headlines: captions and figures that
-    come first. folder: where the results lie if
-    not where `scripts/report.py` looks for them. spread: draws the sections, by
-    several processes perhaps.
+    evidence: claim id → what it rests on; a claim without any has only its verdict. headlines: captions and figures
+    that come first. folder: where the results lie if not where `scripts/report.py` looks for them. spread: draws the
+    sections, by several processes perhaps.
     """
     overview = _svg(verdict_overview(results), "overview", wording.counts(results)) if results else ""
     return _environment().get_template("report.html.jinja").render(
@@ -77,22 +75,6 @@ def render_report(
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip
-
-
-def replace_between_markers(text: str, name: str, content: str) -> str:
-    """Return `text` with all between `<!-- name:begin -->` and `<!-- name:end -->` replaced by `content`.
-
-    Raises ValueError unless each marker stands there exactly once, in this order.
-    """
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    for marker in (begin, end):
-        if (found := text.count(marker)) != 1:
-            raise ValueError(f"{marker}: expected exactly once, found {found} times")
-    before, _, rest = text.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found_end:
-        raise ValueError(f"{end}: expected after {begin}, found before it")
-    return f"{before}{begin}\n{content.strip()}\n{end}{after}"
 
 
 def _environment() -> Environment:
