@@ -84,10 +84,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if renorm_relaxation is not None:
             renorm_relaxation = checked_size("renorm_relaxation", renorm_relaxation)
             if renorm_clipping or not renorm:
-                raise ValueError(
-                    f"renorm_relaxation: needs renorm, and sets the limits itself, got {renorm_relaxation} with "
-                    f"renorm={renorm}, renorm_clipping={renorm_clipping}"
-                )
+                raise ValueError("renorm_relaxation: needs renorm, whose limits it sets: leave renorm_clipping out")
         super().__init__(
             momentum=0 if momentum is None else momentum,
             epsilon=epsilon,
@@ -191,11 +188,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         else:
             statistics = (tf.stop_gradient(self._read(v)) for v in (self.moving_mean, self.moving_variance))
             given = (*statistics, gamma, beta)
-            size = kernels.positions_of_row(x, self._reduced_axes) if self._statistics_are_values else 1
+            stateless = not isinstance(self.moving_mean.value, tf.Variable)  # so no converter folds it into weights
+            size = kernels.positions_of_row(x, self._reduced_axes) if stateless else 1
             if size > 1:
-                y = equations.affine_in_rows(x, *given, epsilon=self.epsilon, size=size)
+                y = equations.affine_in_rows(x, given, self.epsilon, size)
             else:
-                y = equations.affine(x, *map(self._spread, given), self.epsilon)
+                mean, variance, gamma, beta = map(self._spread, given)
+                y = equations.affine(x, mean, variance, gamma, beta, self.epsilon)
         return tf.cast(y, self.compute_dtype)
 
     def _normalize_by_batch(self, x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, mask: tf.Tensor | None) -> tf.Tensor:
@@ -282,11 +281,6 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
     def _read(self, variable: keras.Variable) -> tf.Tensor:
         return tf.cast(tf.convert_to_tensor(variable), self._statistics_dtype)
-
-    @property
-    def _statistics_are_values(self) -> bool:
-        """Whether it is called statelessly, with statistics of the caller's, which no converter folds into weights."""
-        return not isinstance(self.moving_mean.value, tf.Variable)
 
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
         """Statistic or parameter with ones for the reduced axes behind channels, so that it broadcasts against x."""

@@ -82,10 +82,11 @@ def affine(
     return x * factor + (beta - mean * factor)
 
 
-def affine_in_rows(x: tf.Tensor, *given: tf.Tensor, epsilon: float, size: int) -> tf.Tensor:
+def affine_in_rows(x: tf.Tensor, given: Sequence[tf.Tensor], epsilon: float, size: int) -> tf.Tensor:
     """As `affine`, given by channel, channels last, `size` positions at a time: rows of size · channels values."""
-    tiled = [tf.tile(tf.reshape(values, [-1]), [size]) for values in given]
-    return tf.reshape(affine(tf.reshape(x, [-1, tiled[0].shape[0]]), *tiled, epsilon), tf.shape(x))
+    mean, variance, gamma, beta = (tf.tile(tf.reshape(values, [-1]), [size]) for values in given)
+    rows = tf.reshape(x, [-1, mean.shape[0]])
+    return tf.reshape(affine(rows, mean, variance, gamma, beta, epsilon), tf.shape(x))
 
 
 def normalize(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, batch: Moments, epsilon: float, *over: Any) -> tf.Tensor:

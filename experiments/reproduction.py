@@ -181,31 +181,41 @@ def publish(
         storage.write_atomically(target / f"{name}.svg", svg_file(figure, f"{tier}-{name}").encode())
 
 
-@_telling_of_files()
-def renew_pages(documents: Path, readme: Path) -> None:
-    """Write the page of all verdicts from the tables that are published, and README's first look from README's tier."""
-    tiers, about = {}, []
+def published(documents: Path) -> dict[str, list[ClaimResult]]:
+    """Return tier → its claims as its published tables have them, README's first; tiers without tables are left out."""
+    judged = {}
     for tier in (README_TIER, *(tier for tier in Tier if tier is not README_TIER)):
         claims = load_claims(tier)
-        try:
+        with contextlib.suppress(storage.StorageError):
             results = read_tables(studies_of(claims, documents / tier))
-        except storage.StorageError:
-            continue
-        tiers[tier.value] = judge_all(results, claims.claims)
-        provenance = _published_provenance(documents / tier)
-        about += [
-            "",
-            f"## Provenance, {DATA[tier]}",
-            "",
-            *(f"* {n.replace('_', ' ')}: {_words(v)}" for n, v in provenance.items()),
-        ]
-    page = verdict_page(tiers, INTRODUCTION) + "\n".join(about) + "\n"
-    storage.write_atomically(documents.with_suffix(".md"), page.encode())
-    shown = README_TIER.value if README_TIER.value in tiers else next(iter(tiers), None)
-    if shown:
-        text = first_look(shown, tiers[shown], f"{documents.parent.name}/{documents.name}/{shown}")
-        renewed = replace_between_markers(readme.read_text(encoding="utf-8"), "verdicts", text)
-        storage.write_atomically(readme, renewed.encode())
+            judged[tier.value] = judge_all(results, claims.claims)
+    return judged
+
+
+def results_page(documents: Path, judged: Mapping[str, Sequence[ClaimResult]]) -> str:
+    """Return the page of all verdicts with what they were made on."""
+    lines = [verdict_page(judged, INTRODUCTION).rstrip()]
+    for tier in judged:
+        lines += ["", f"## Provenance, {DATA[tier]}", ""]
+        about = _published_provenance(documents / tier)
+        lines += [f"* {name.replace('_', ' ')}: {_words(value)}" for name, value in about.items()]
+    return "\n".join(lines) + "\n"
+
+
+def readme_with(judged: Mapping[str, Sequence[ClaimResult]], documents: Path, readme: str) -> str:
+    """Return README's text with its first look at the tier that it shows."""
+    tier, found = next(iter(judged.items()))
+    folder = f"{documents.parent.name}/{documents.name}/{tier}"
+    return replace_between_markers(readme, "verdicts", first_look(tier, found, folder))
+
+
+@_telling_of_files()
+def renew_pages(documents: Path, readme: Path) -> None:
+    """Write the page of all verdicts, and README's first look, from the tables that are published."""
+    judged = published(documents)
+    storage.write_atomically(documents.with_suffix(".md"), results_page(documents, judged).encode())
+    renewed = readme_with(judged, documents, readme.read_text(encoding="utf-8"))
+    storage.write_atomically(readme, renewed.encode())
 
 
 def provenance_of(folder: Path, studies: Sequence[Study]) -> dict[str, Any]:

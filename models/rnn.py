@@ -55,9 +55,15 @@ class NormalizedRecurrence(keras.Layer):
         self.activation, self.norm = keras.activations.get(activation), norm
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Create U, (units, units), γ_x, γ_h and b, (units,), and the normalizations: of all inputs, (times, units), and of each step."""
+        """Create U, (units, units), γ_x, γ_h and b, (units,), and the normalizations."""
         _, times, units = input_shape
-        affine = {"center": False, "scale": False, "momentum": self.norm.momentum, "epsilon": self.norm.epsilon}
+        assert times is not None
+        affine: dict[str, Any] = {
+            "center": False,
+            "scale": False,
+            "momentum": self.norm.momentum,
+            "epsilon": self.norm.epsilon,
+        }
         initial = keras.initializers.Constant(self.norm.initial_scale)
         self.recurrent_kernel = self.add_weight(shape=(units, units), initializer="orthogonal", name="recurrent_kernel")
         self.bias = self.add_weight(shape=(units,), initializer="zeros", name="bias")

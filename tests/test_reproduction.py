@@ -1,7 +1,8 @@
-"""Verdicts come from tables alone, and what is published is what the tables say."""
+"""A tier judged from its tables: what is published is what the tables say, and tables are read with care."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,127 +10,114 @@ import pandas as pd
 import pytest
 
 from experiments import reproduction
-from experiments.analysis.claims import ClaimResult
+from experiments.analysis.comparison import Results
 from experiments.analysis.results_table import results_table
 from experiments.configuration.loading import load_experiment
-from experiments.configuration.tiers import README_TIER, Tier, load_claims
+from experiments.configuration.tiers import README_TIER, Tier, load_claims, read_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import storage
 from experiments.records.storage import Record, StorageError
-from experiments.reporting.report import replace_between_markers, verdict_table_markdown
+from experiments.reporting.commands import PROJECT
 from experiments.study import Study
 
-PROJECT = Path(__file__).resolve().parent.parent
 PUBLISHED = PROJECT / "docs" / "results"
-PUBLISHED_TIERS = [tier for tier in Tier if (PUBLISHED / f"{tier}.md").exists()]
+EVALUATION, TUNING = tuple(range(20, 40)), (100, 101, 102, 103, 104)
 
 
-def published(tier: Tier) -> dict[str, reproduction.Results]:
-    studies = [Study(experiment, PUBLISHED / tier / name) for name, experiment in load_claims([], tier).items()]
-    return reproduction.read_tables(studies)
-
-
-def judged_again(tier: Tier, *names: str) -> list[ClaimResult]:
-    """Judge the published tables of these claims, or of all."""
-    found = {name: results for name, results in published(tier).items() if not names or name in names}
-    return reproduction.judge_all(found, [experiment.config for experiment in load_claims([], tier).values()])
-
-
-def test_both_tiers_test_the_same_claims_with_the_same_margins() -> None:
-    embedded, mnist = (load_claims([], tier) for tier in Tier)
-    assert embedded.keys() == mnist.keys()
-    for name in embedded:
-        parts = [
-            [(p.name, p.effect, p.margin, p.decides) for p in tier[name].config.claim.parts]
-            for tier in (embedded, mnist)
-        ]
-        assert parts[0] == parts[1], name
+def test_a_claim_is_the_same_in_both_tiers_but_for_data_and_rates() -> None:
+    embedded, mnist = (load_claims(tier).claims for tier in Tier)
+    assert embedded.keys() - mnist.keys() == {"handles_feature_scales"}
+    for name, file in mnist.items():
+        ours, theirs = (
+            [(p.name, p.effect, p.measure, p.role, p.where) for p in of_tier.config.claim.parts]
+            for of_tier in (embedded[name], file)
+        )
+        assert ours == theirs, name
+        assert file.config.claim.statement == embedded[name].config.claim.statement
 
 
 @pytest.mark.parametrize("tier", list(Tier))
-def test_arms_with_weights_are_baselines_so_that_a_refuted_effect_has_a_direction(tier: Tier) -> None:
-    parts = [part for experiment in load_claims([], tier).values() for part in experiment.config.claim.parts]
-    weighted = [
-        part for part in parts if not (isinstance(part.baseline or "", str) and isinstance(part.treatment, str))
-    ]
-    assert [(part.effect, part.treatment) for part in weighted] == [
-        *(("difference", arm) for arm in ("custom_bn", "renorm_2", "renorm_4"))
-    ]
-
-
-@pytest.mark.parametrize("tier", list(Tier))
-def test_every_claim_has_twenty_evaluation_seeds_and_tunes_on_others(tier: Tier) -> None:
-    for name, experiment in load_claims([], tier).items():
-        assert experiment.config.seeds == tuple(range(20)), name
+def test_every_experiment_has_the_seeds_of_the_protocol(tier: Tier) -> None:
+    for name, experiment in load_claims(tier).experiments.items():
+        assert experiment.config.seeds == EVALUATION, name
         if experiment.config.tuning:
-            assert experiment.config.tuning.seeds == (100, 101, 102), name
+            assert experiment.config.tuning.seeds in (TUNING, TUNING[:3]), name
 
 
-@pytest.mark.parametrize("tier", list(Tier))
-def test_every_target_stands_in_its_file(tier: Tier) -> None:
-    for name, experiment in load_claims([], tier).items():
-        claim = experiment.config.claim
-        for part in claim.parts:
-            if part.measure in ("steps_to_target", "seconds_to_target"):
-                assert part.target is not None or claim.target is not None, name
-            if part.measure == "gap_at_training_loss":
-                assert claim.training_loss is not None, name
+@pytest.mark.parametrize(("tier", "points"), [(Tier.embedded, 1.0), (Tier.mnist, 0.5)])
+def test_accuracies_differ_materially_from_half_a_point_on_and_of_digits_from_one(tier: Tier, points: float) -> None:
+    for name, file in load_claims(tier).claims.items():
+        claim = file.config.claim
+        if any(part.unit == "points" for part in claim.parts):
+            assert claim.points == points, name
 
 
-@pytest.mark.parametrize("tier", PUBLISHED_TIERS)
-def test_published_page_is_what_the_published_tables_say(tier: Tier) -> None:
-    judged = judged_again(tier)
-    assert len(judged) == len(load_claims([], tier))
-    assert verdict_table_markdown(judged) in (PUBLISHED / f"{tier}.md").read_text(encoding="utf-8")
-
-
-def test_the_published_runs_come_out_as_published() -> None:
-    studies = [
-        Study(experiment, PUBLISHED / "mnist" / name) for name, experiment in load_claims([], Tier.mnist).items()
-    ]
-    judged = judged_again(Tier.mnist)
-    kept = PUBLISHED / "mnist"
-    assert reproduction.compare_with_published(PUBLISHED, "mnist", kept, studies, judged) == ["33 of 33 as published."]
-
-
-def test_where_nothing_is_published_nothing_is_compared(tmp_path: Path) -> None:
-    studies = [Study(load_claims(["costs_time"], Tier.mnist)["costs_time"], tmp_path / "costs_time")]
-    judged = judged_again(Tier.mnist, "costs_time")
-    assert reproduction.compare_with_published(tmp_path, "mnist", tmp_path, studies, judged) == []
-
-
-def test_readme_shows_the_verdicts_of_the_published_tables() -> None:
-    assert README_TIER in PUBLISHED_TIERS
-    judged = judged_again(README_TIER)
-    section = reproduction.readme_section(README_TIER, judged)
+def test_published_pages_are_what_the_published_tables_say() -> None:
+    judged = reproduction.published(PUBLISHED)
+    assert next(iter(judged)) == README_TIER
+    page = reproduction.results_page(PUBLISHED, judged)
+    assert (PROJECT / "docs" / "results.md").read_text(encoding="utf-8") == page
     readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    assert replace_between_markers(readme, "verdicts", section) == readme
+    assert reproduction.readme_with(judged, PUBLISHED, readme) == readme
+
+
+def test_every_claim_of_a_published_tier_has_its_runs() -> None:
+    for tier in reproduction.published(PUBLISHED):
+        claims = load_claims(Tier(tier))
+        tables = reproduction.read_tables(reproduction.studies_of(claims, PUBLISHED / tier))
+        assert tables.keys() == claims.experiments.keys()
+        for name, results in tables.items():
+            assert set(results.config.seeds) <= set(results.table["seed"]), name
 
 
 def test_every_figure_that_the_readme_shows_is_there() -> None:
     figures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", (PROJECT / "README.md").read_text(encoding="utf-8"))
-    assert len(figures) == 2
+    assert len(figures) == 3
     assert [path for path in figures if not (PROJECT / path).is_file()] == []
 
 
-@pytest.mark.parametrize("tier", PUBLISHED_TIERS)
-def test_published_runs_hold_every_seed_the_files_ask_for(tier: Tier) -> None:
-    for name, results in published(tier).items():
-        if not results.table.empty:
-            assert set(results.config.seeds) <= set(results.table["seed"]), name
+def test_what_is_judged_again_is_as_published_and_nothing_is_compared_with_nothing(tmp_path: Path) -> None:
+    claims, kept = load_claims(README_TIER), PUBLISHED / README_TIER
+    judged = reproduction.published(PUBLISHED)[README_TIER]
+    said = reproduction.compare_with_published(PUBLISHED, README_TIER, kept, claims, judged)
+    assert said == [f"{len(judged)} of {len(judged)} as published."]
+    assert reproduction.compare_with_published(tmp_path, README_TIER, kept, claims, judged) == []
+
+
+def test_a_claim_takes_the_experiments_with_it_that_it_reads() -> None:
+    claims = load_claims(Tier.embedded)
+    seconds = claims.of(["faster_in_seconds"])
+    assert list(seconds.claims) == ["faster_in_seconds"]
+    assert seconds.experiments.keys() == {"relu", "sigmoid_x4", "cnn", "steps_timed"}
+    metrics = {part.metric for part in claims.experiments["mechanisms_relu"].measured}
+    assert metrics >= {"landscape/loss_range", "covariate_shift/cosine", None}
 
 
 def test_unknown_claim_is_answered_with_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"faster_when_tund: no such claim; there are: accuracy_improves, "):
-        load_claims(["faster_when_tund"], Tier.embedded)
+        load_claims(Tier.embedded).of(["faster_when_tund"])
+
+
+def test_what_a_claim_reads_and_is_not_there_is_a_fault_of_its_file(tmp_path: Path) -> None:
+    part = "{measure: final_value, unit: points, effect: difference, baseline: a, treatment: b, runs: %s}"
+    text = "title: t\nclaim:\n  statement: s\n  source: s\n  parts:\n"
+    (tmp_path / "c.yaml").write_text(f"{text}    - {part % 'absent'}\n    - {part % 'other'}\n")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "other.yaml").write_text("title: t\narms: {a: {}, c: {}}\nseeds: 10\n")
+    with pytest.raises(ConfigError) as found:
+        read_claims([tmp_path / "c.yaml"])
+    absent, arm = found.value.faults
+    assert absent == (
+        f"{tmp_path / 'c.yaml'}: claim.parts: reads the runs of 'absent', but there is neither absent.yaml nor "
+        "shared/absent.yaml beside it"
+    )
+    assert arm.startswith(f"{tmp_path / 'c.yaml'}:7: treatment: 'b' is not one of a, c")
 
 
 def test_a_folder_without_results_is_said_to_have_none(tmp_path: Path) -> None:
-    studies = [
-        Study(experiment, tmp_path / name) for name, experiment in load_claims(["higher_rates"], Tier.embedded).items()
-    ]
+    claims = load_claims(Tier.embedded).of(["costs_time"])
     with pytest.raises(StorageError, match=r"holds no results; run scripts/reproduce\.py first"):
-        reproduction.read_tables(studies)
+        reproduction.read_tables(reproduction.studies_of(claims, tmp_path))
 
 
 def test_a_row_of_other_settings_is_a_run_that_is_missing(tmp_path: Path) -> None:
@@ -148,31 +136,13 @@ def test_a_row_of_other_settings_is_a_run_that_is_missing(tmp_path: Path) -> Non
 
 
 def test_a_table_that_does_not_say_its_settings_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "higher_rates").mkdir()
-    pd.DataFrame({"arm": ["bn"], "seed": [0]}).to_parquet(tmp_path / "higher_rates" / "results.parquet")
+    (tmp_path / "steps_timed").mkdir()
+    pd.DataFrame({"arm": ["bn"], "seed": [0]}).to_parquet(tmp_path / "steps_timed" / "results.parquet")
+    claims = load_claims(Tier.embedded).of(["costs_time"])
     with pytest.raises(
         StorageError, match=r"does not say with which settings; write it again by scripts/reproduce\.py"
     ):
-        reproduction.read_tables(
-            [Study(load_claims(["higher_rates"], Tier.embedded)["higher_rates"], tmp_path / "higher_rates")]
-        )
-
-
-def test_a_claim_without_a_file_in_a_tier_is_tested_in_the_other_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for folder in ("claims", "mnist"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "both.yaml").write_text("title: t\narms: {a: {}}\n")
-    (tmp_path / "claims" / "embedded_alone.yaml").write_text("title: t\narms: {a: {}}\n")
-    (tmp_path / "mnist" / "no_claim.yaml").write_text("title: t\narms: {a: {}}\n")
-    monkeypatch.setattr("experiments.configuration.tiers.CONFIGS", tmp_path)
-    assert [list(load_claims([], tier)) for tier in (Tier.embedded, Tier.mnist)] == [
-        ["both", "embedded_alone"],
-        ["both"],
-    ]
-    with pytest.raises(ConfigError, match=r"embedded_alone: no such claim; there are: both"):
-        load_claims(["embedded_alone"], Tier.mnist)
+        reproduction.read_tables(reproduction.studies_of(claims, tmp_path))
 
 
 def test_a_full_disk_at_the_report_is_an_error_that_names_the_file(
@@ -182,33 +152,19 @@ def test_a_full_disk_at_the_report_is_an_error_that_names_the_file(
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(storage, "write_atomically", full)
+    claims = load_claims(Tier.embedded).of(["costs_time"])
     with pytest.raises(StorageError, match=r"report\.html: No space left on device"):
-        reproduction.write_report(tmp_path, "embedded", [], {}, [], 1)
+        reproduction.write_report(tmp_path, "embedded", claims, {}, [], 1)
     with pytest.raises(StorageError, match=r"provenance\.json: No space left on device"):
-        reproduction.publish(tmp_path, "embedded", [], {}, [])
+        reproduction.publish(tmp_path, "embedded", claims, {}, [])
 
 
-def test_claim_over_all_claims_is_judged_last_and_needs_no_runs() -> None:
-    experiments = load_claims(["does_not_always_help", "higher_rates"], Tier.embedded)
-    results = {
-        name: reproduction.Results(e.config, pd.DataFrame(columns=["arm", "seed", "status"]))
-        for name, e in experiments.items()
-    }
-    tier = [experiment.config for experiment in experiments.values()]
-    assert [result.id for result in reproduction.judge_all(results, tier)] == ["higher_rates", "does_not_always_help"]
-
-
-def test_a_claim_judged_alone_is_adjusted_for_the_whole_tier() -> None:
-    family = sum(
-        part.decides and part.effect != "largest_difference"
-        for experiment in load_claims([], Tier.mnist).values()
-        for part in experiment.config.claim.parts
-        if experiment.config.claim.kind == "statistical"
-    )
-    (alone,) = judged_again(Tier.mnist, "costs_time")
-    parts = sorted(alone.parts, key=lambda part: part.p)
-    assert len(parts) < family
-    assert parts[0].p_adjusted == pytest.approx(family * parts[0].p)
+def test_a_claim_over_all_claims_is_judged_last_and_needs_no_runs() -> None:
+    claims = load_claims(Tier.embedded).of(["does_not_always_help", "costs_time"])
+    empty = pd.DataFrame(columns=["arm", "seed", "status"])
+    results = {name: Results(e.config, empty) for name, e in claims.experiments.items()}
+    judged = reproduction.judge_all(results, claims.claims)
+    assert [found.id for found in judged] == ["costs_time", "does_not_always_help"]
 
 
 def test_a_training_that_claims_share_is_counted_once(tmp_path: Path) -> None:
@@ -241,6 +197,8 @@ def test_runs_made_on_different_machines_name_them_all(tmp_path: Path) -> None:
         "environment": [{}, xla],
         "threads": 1,
     }
-    page = reproduction.results_page("mnist", [], found)
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mnist" / "provenance.json").write_text(json.dumps(found))
+    page = reproduction.results_page(tmp_path, {"mnist": []})
     assert "* processor: A; B\n" in page
     assert "* environment: none; XLA_FLAGS --xla_cpu_enable_fast_math=true\n" in page

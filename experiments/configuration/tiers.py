@@ -29,7 +29,7 @@ class Tier(StrEnum):
         return CONFIGS / ("claims" if self is Tier.embedded else "mnist")
 
 
-README_TIER = Tier.mnist  # which README shows
+README_TIER = Tier.embedded  # which README shows
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def read_claims(paths: list[Path]) -> Claims:
     for claim in claims.values():
         faults += _read_faults(claim, experiments)
         for part in claim.config.claim.parts if claim.config.claim else ():
-            if part.runs in experiments:
+            if part.runs is not None and part.runs in experiments:
                 measured[part.runs].append(part)
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
@@ -111,7 +111,7 @@ def _read_faults(claim: Experiment, experiments: Mapping[str, Experiment]) -> li
     found = []
     for i, part in enumerate(claim.config.claim.parts if claim.config.claim else ()):
         key = ("claim", "parts", i)
-        if part.runs in experiments:
+        if part.runs is not None and part.runs in experiments:
             faults = faults_of_part(part, experiments[part.runs].config)
             found += [(claim.source.place((*key, *at)), at, text) for at, text in faults]
         if part.cost and part.cost.runs in experiments:

@@ -69,7 +69,9 @@ def effect_figure(result: ClaimResult) -> Figure:
         all_axes[0].set_axis_off()
         all_axes[0].text(0.5, 0.5, "no effect to draw", ha="center", va="center")
         return figure
-    handles = [_handle(v) for v in OF_ROWS if any(row.verdict == v for rows in panels.values() for row in rows)]
+    handles: list[Line2D | Patch] = [
+        _handle(v) for v in OF_ROWS if any(row.verdict == v for rows in panels.values() for row in rows)
+    ]
     handles += [
         Line2D([], [], color=INK, lw=3.5, label="95.9 % interval"),
         Line2D([], [], color=INK, lw=1, label="99.7 %, which decides"),
@@ -153,6 +155,10 @@ def verdict_overview(results: Sequence[ClaimResult]) -> Figure:
     shown = [(result, [row for row in drawn_rows(result) if row.decides and not row.part.bound]) for result in results]
     shown = [(result, rows) for result, rows in shown if rows]
     figure, (axes,) = new_figure(1.2 + 0.24 * max(len(shown), 3))
+    if not shown:
+        axes.set_axis_off()
+        axes.text(0.5, 0.5, "no effect to draw", ha="center", va="center")
+        return figure
     axes.axvspan(-1, 1, color=BAND_COLOUR, alpha=0.13, lw=0)
     axes.axvline(0, color=INK, lw=1)
     for y, (_, rows) in enumerate(shown):
@@ -171,7 +177,7 @@ def verdict_overview(results: Sequence[ClaimResult]) -> Figure:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: plain_number(x)))
-    axes.set_xlabel("effect in the direction claimed, in bands of no material difference (1: 1.25×, or half a point …)")
+    axes.set_xlabel("effect in the direction claimed, in bands of no material difference")
     axes.set_ylim(len(shown) - 0.4, -0.6)
     axes.set_yticks(range(len(shown)), [f"{SYMBOLS[result.verdict]} {result.id}" for result, _ in shown], fontsize=9)
     axes.tick_params(axis="y", length=0)

@@ -30,6 +30,7 @@ NETS = {  # as the core experiments name them
 }
 COLOURS = {"sigmoid_x1": "#E69F00", "sigmoid_x4": "#CC79A7", "relu": "#0072B2", "cnn": "#009E73"}
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
+LATE = "late_validation_accuracy"
 MOST = 100.0  # times fewer steps; more is drawn at the edge
 ARMS = {"no_bn": ("without BN", "#808A94"), "custom_bn": ("with BN", "#0072B2")}
 
@@ -102,11 +103,11 @@ def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
         rates = [float(rate) for rate in config.grid[LEARNING_RATE]]
         for arm, (words, colour) in ARMS.items():
             of_arm = table[(table["arm"] == arm) & table["seed"].isin(config.seeds) & table[LEARNING_RATE].isin(rates)]
-            quartiles = of_arm.groupby(LEARNING_RATE)["late_validation_accuracy"].quantile([0.25, 0.5, 0.75]).unstack()
-            x, low, middle, high = (
-                quartiles.index.to_numpy(float),
-                *(100 * quartiles[q].to_numpy() for q in (0.25, 0.5, 0.75)),
-            )
+            if of_arm.empty:
+                continue
+            by_rate = [(rate, group[LATE].to_numpy(float)) for rate, group in of_arm.groupby(LEARNING_RATE)]
+            x = [float(str(rate)) for rate, _ in by_rate]
+            low, middle, high = 100 * np.array([np.quantile(values, (0.25, 0.5, 0.75)) for _, values in by_rate]).T
             axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
             axes.plot(x, middle, color=colour, marker="o", ms=4, label=words)
         log_axis(axes)
@@ -117,7 +118,7 @@ def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
         axes.set_axis_off()
     for axes in all_axes[::2]:
         axes.set_ylabel("accuracy (%)", fontsize=9)
-    if nets:
+    if nets and all_axes[0].get_lines():
         all_axes[0].legend(loc="lower center", fontsize=8.5)
     figure.suptitle(
         f"Validation accuracy at the end, by learning rate ({data}); 0: diverged", fontsize=10, x=0.01, ha="left"
@@ -166,8 +167,5 @@ def _legend(axes: Axes, found: Mapping[str, Sequence[Row]]) -> None:
     ]
     low, high = min([0.5, *drawn]), max([2.0, *drawn])
     axes.set_ylim(max(low / 1.3, 1 / MOST), min(high * 1.6, MOST * 1.3))
-    axes.legend(loc="best", fontsize=8.5)
-    axes.annotate(
-        "band: 95.9 % interval over seeds; grey: no material difference; arrow: at least, or at most",
-        (1, 1.0), xycoords="axes fraction", ha="right", va="bottom", fontsize=0.1, alpha=0,
-    )  # fmt: skip
+    if found:
+        axes.legend(loc="best", fontsize=8.5)

@@ -216,9 +216,9 @@ def _digits(value: float) -> str:
     if value < 1e-3 or value >= 1e5:
         mantissa, _, exponent = f"{value:.1e}".partition("e")
         return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    if value < 1:
+    if value < 0.995:
         return f"{value:.2g}"
-    return f"{value:.2f}" if value < 2 else f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+    return f"{value:.2f}" if value < 1.995 else f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
 
 
 def _moderator(name: str, value: Any) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from judging import (
+
+from experiments.analysis.part_runs import Results
+from tests.judging import (
     ACCURACY,
     RATE,
     SEEDS,
@@ -18,8 +20,6 @@ from judging import (
     runs,
     tuned,
 )
-
-from experiments.analysis.part_runs import Results
 
 BETTER, SAME, WORSE = (0.90, 0.92), (0.90, 0.902), (0.92, 0.90)  # of no_bn and bn
 

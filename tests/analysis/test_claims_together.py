@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from judging import (
+
+from experiments.analysis.claims import ClaimResult, distinct_trainings, judge_over_all
+from tests.judging import (
     ACCURACY,
     EVERY,
     RATE,
@@ -20,8 +22,6 @@ from judging import (
     runs,
     tuned,
 )
-
-from experiments.analysis.claims import ClaimResult, distinct_trainings, judge_over_all
 
 OPEN = (0.9, [0.92, 0.9] * 10)
 EFFECTS = {"+": (0.90, 0.92), "=": (0.90, 0.902), "-": (0.92, 0.90), "?": OPEN}  # accuracies of no_bn and bn

@@ -6,7 +6,8 @@ from math import inf, nan
 
 import numpy as np
 import pytest
-from judging import (
+
+from tests.judging import (
     ACCURACY,
     SEEDS,
     TEST,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import inf
 
 import pytest
-from judging import (
+
+from tests.judging import (
     ACCURACY,
     ARMS,
     RATE,

@@ -6,7 +6,8 @@ from math import nan
 
 import numpy as np
 import pytest
-from judging import (
+
+from tests.judging import (
     ARMS,
     RATE,
     SCALE,

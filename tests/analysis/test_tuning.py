@@ -5,14 +5,19 @@ from math import inf, isnan, nan
 import pandas as pd
 import pytest
 
-from experiments.analysis.tuning import Tuned, best_values, plain, target_from_tuning, tuned_rates
+from experiments.analysis.tuning import Tuned, best_values, plain, tuned_rates
 from experiments.configuration.experiment import ExperimentConfig
 
 RATES = (0.01, 0.1, 1.0)
 
 
 def experiment(**fields: object) -> ExperimentConfig:
-    base = {"title": "t", "arms": {"bn": {}}, "grid": {"optimizer.learning_rate": RATES}, "tuning": {}}
+    base = {
+        "title": "t",
+        "arms": {"bn": {}},
+        "grid": {"optimizer.learning_rate": RATES},
+        "tuning": {"seeds": (100, 101, 102)},
+    }
     return ExperimentConfig.model_validate(base | fields)
 
 
@@ -77,7 +82,7 @@ BY_DEPTH = pd.concat(
 
 
 def test_the_choice_is_made_anew_along_the_axes_named():
-    tuned = tuned_rates(BY_DEPTH, experiment(grid=DEPTHS, tuning={"per": ["model.depth"]}))
+    tuned = tuned_rates(BY_DEPTH, experiment(grid=DEPTHS, tuning={"per": ["model.depth"], "seeds": (100, 101, 102)}))
     assert best_values(tuned) == {("bn", (1,)): 0.1, ("bn", (2,)): 0.01}
 
 
@@ -92,13 +97,6 @@ def test_an_experiment_without_tuning_has_no_tuned_rates():
 
 def test_best_values_leave_out_an_arm_that_could_not_be_tuned():
     assert best_values({("bn", ()): Tuned(None, False, 9), ("no_bn", ()): Tuned(0.1, False, 0)}) == {("no_bn", ()): 0.1}
-
-
-def test_the_target_is_the_median_best_accuracy_at_the_best_rate_less_a_point():
-    table = tuning_table({0.01: [0.6] * 3, 0.1: [0.7, 0.8, 0.9], 1.0: [0.5] * 3})
-    assert target_from_tuning(table, experiment(), "bn") == pytest.approx(0.81)
-    assert isnan(target_from_tuning(table, experiment(tuning=None), "bn"))
-    assert isnan(target_from_tuning(table.iloc[:0], experiment(), "bn"))
 
 
 def test_grid_values_are_equal_whether_read_from_yaml_or_from_a_table():

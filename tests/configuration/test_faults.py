@@ -9,10 +9,12 @@ from experiments.configuration.run import Probe, RunConfig
 
 PROBES = ", ".join(typing.get_args(Probe))
 RUN_FIELDS = ", ".join(RunConfig.model_fields)
-NORM = "kind, placement, on_input, momentum, epsilon, center, scale, renorm, virtual_batch_size, groups"
+NORM = "kind, placement, on_input, momentum, epsilon, center, scale, noise, initial_scale, recurrent, renorm, renorm_relaxed_by, virtual_batch_size, groups"
 ARMS = "{no_bn: {}, custom_bn: {model.norm.kind: custom}}"
 FIELDS = "expected fields and their values, such as {steps: 500}"
-SEEDS = "expected how many seeds, such as 20, or a list of them, such as [0, 1, 2]"
+SEEDS = (
+    "expected how many seeds, such as 20, the first and the last, such as 20-39, or a list of them, such as [0, 1, 2]"
+)
 NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds: 20; leave this out"
 
 

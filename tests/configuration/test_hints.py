@@ -50,7 +50,7 @@ SECTION = "expected fields and their values, such as"
         ("run: {dataset: mnist}", f"run.dataset: {SECTION} {{name: mnist}}, got 'mnist'"),
         ("run: {steps: }", "run.steps: expected a whole number, got nothing"),
         ("grid: [0.1]", f"grid: {SECTION} {{optimizer.learning_rate: [0.1, 1.0]}}, got [0.1]"),
-        ("seeds: '10'", "seeds: expected how many seeds, such as 20, or a list of them, such as [0, 1, 2], got '10'; write 10, without quotes"),
+        ("seeds: '10'", "seeds: expected how many seeds, such as 20, the first and the last, such as 20-39, or a list of them, such as [0, 1, 2], got '10'; write 10, without quotes"),
         ("tuning:", f"tuning: {SECTION} {{}}, got nothing; write {{}} for no fields"),
         ("claim:", f"claim: {SECTION} {{statement: what is claimed, source: who claims it}}, got nothing; write {{}} for no fields"),
     ],

@@ -5,7 +5,7 @@ import pytest
 from experiment_files import BASE, faults_of, load
 
 OF_BATCH = "pre_activations, unit_percentiles, gradients, saturation, covariate_shift, landscape, standardization, affine_identity, weight_scale"
-PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level, treatment: a, margin: {above: 1}}]}"
+PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level, treatment: a, band: 1}]}"
 
 
 @pytest.mark.parametrize(
@@ -26,8 +26,7 @@ PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level,
         ("grid: {optimizer.beta_1: [0.8, 0.9]}", "grid.optimizer.beta_1: has no effect with kind: sgd, only with adam; leave it out"),
         (PART.replace("drift", "drift, step: 5"), "claim.parts.0: step has no effect with measure: drift; leave it out"),
         (PART.replace("drift", "drift, metric: loss/test"), "claim.parts.0: metric has no effect with measure: drift; leave it out"),
-        (PART.replace("drift", "drift, target: 0.9"), "claim.parts.0: target has no effect with measure: drift; leave it out"),
-        (PART.replace("drift", "drift, tolerance: 0.1"), "claim.parts.0: tolerance has no effect with per_seed: value; leave it out"),
+        (PART.replace("drift", "drift, budget: 0.5"), "claim.parts.0: budget has no effect with measure: drift; leave it out"),
         (PART.replace("drift", "drift, over: treatment"), "claim.parts.0: over has no effect with effect: level; leave it out"),
     ],
 )  # fmt: skip

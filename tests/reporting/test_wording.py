@@ -1,99 +1,85 @@
-"""How a number, a margin and a comparison read."""
-
-from __future__ import annotations
-
 import math
+from dataclasses import replace
 
 import pytest
-from claim_results import (
-    LEVEL,
-    POINTS,
-    RATIO,
-    RESULTS,
-    part,
-    settings,
-)
 
 from experiments.reporting import wording
+from tests.judging import experiment, judged, results, runs
+from tests.reporting.invented import COST, points, ratio, several, untested
 
 
 @pytest.mark.parametrize(
-    ("value", "changes", "expected"),
+    ("times", "verdict", "effect"),
     [
-        (2.34, RATIO, "2.3×"),
-        (14.2, RATIO, "14×"),
-        (1.044, RATIO, "1.04×"),
-        (0.0, RATIO, "0×"),
-        (12345.0, RATIO, "12,345×"),
-        (math.inf, RATIO, "∞"),
-        (1.4999, RATIO, "1.4999×"),
-        (1.2, POINTS, "+1.2 points"),
-        (-0.21, POINTS, "−0.2 points"),
-        (1.0, POINTS, "+1.0 point"),
-        (0.49, POINTS, "+0.49 points"),
-        (-math.inf, POINTS, "−∞ points"),
-        (97.24, LEVEL, "97.2 %"),
-        (3.21e-7, {"effect": "level", "unit": ""}, "3.2e−7"),
-        (120.4, {"effect": "difference", "unit": "steps"}, "+120 steps"),
-        (math.nan, RATIO, "no value"),
+        (2.0, "✓ supported", "2.0× [1.91, 2.1]"),
+        (1.0, "≈ no material difference", "1.00× [0.95, 1.05]"),
+        (0.5, "⇄ reversed", "0.5× [0.48, 0.52]"),
+        (1.25, "? unresolved", "1.25× [1.19, 1.31]"),
     ],
 )
-def test_a_value_reads_with_its_unit_and_on_its_side_of_the_margin(
-    value: float, changes: dict[str, object], expected: str
-) -> None:
-    assert wording.format_value(value, settings(**changes)) == expected
+def test_effect_with_the_interval_and_the_verdict(times: float, verdict: str, effect: str):
+    result = ratio(times)
+    assert wording.claim_verdict(result) == verdict
+    assert wording.format_effect(result.rows[0]) == effect
 
 
-def test_an_effect_reads_with_its_interval_unless_it_is_one_exact_number() -> None:
-    assert wording.format_effect(part(2.34, 1.9, math.inf)) == "2.3× [1.90, ∞]"
-    assert wording.format_effect(part(-0.21, -0.4, 0.2, **POINTS)) == "−0.2 points [−0.4, +0.2]"
-    assert wording.format_effect(part(2.0, 2.0, 2.0)) == "2.0×"
-    assert wording.format_effect(part(math.nan, math.nan, math.nan)) == "no value"
+def test_a_difference_has_its_sign_and_its_unit():
+    assert wording.effect_or_reason(points(1.2).rows[0]) == "+1.2 points"
+    assert wording.effect_or_reason(points(-0.7).rows[0]) == "−0.7 points"
+    assert wording.format_band(points(1.2).rows[0]) == "−0.5 … +0.5 points"
+    assert wording.format_band(ratio(2).rows[0]) == "0.8 … 1.25×"
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        (RATIO, "≥ 1.5×"),
-        ({"margin": {"above": 1}}, "> 1×"),
-        ({"margin": {"below": 0.8}}, "< 0.8×"),
-        ({"margin": {"within": (0.8, 1.25)}}, "0.8 … 1.25×"),
-        (POINTS, "≥ +0.5 points"),
-        (POINTS | {"margin": {"at_least": -0.2}}, "≥ −0.2 points"),
-        (POINTS | {"margin": {"within": (-0.5, 0.5)}}, "−0.5 … +0.5 points"),
-        (LEVEL, "≤ 30 %"),
-    ],
-)
-def test_a_margin_reads_with_its_sign_and_unit(changes: dict[str, object], expected: str) -> None:
-    assert wording.format_margin(settings(**changes)) == expected
+def test_where_only_a_bound_is_known_it_is_called_one():
+    (row,) = ratio(2).rows
+    assert wording.format_effect(replace(row, estimate=(5.2, math.inf))).startswith("≥ 5.2×")
+    assert wording.format_effect(replace(row, estimate=(0.0, 0.4))).startswith("≤ 0.4×")
+    assert wording.format_effect(replace(row, estimate=(3.14, 4.4))).startswith("3.1 … 4.4×")
 
 
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        (RATIO, "steps to target, no_bn / custom_bn"),
-        (POINTS | {"metric": "accuracy/test"}, "final value (accuracy/test), custom_bn − no_bn"),
-        (LEVEL, "final value, custom_bn"),
-        ({"measure": "drift", "per_seed": "slope", "axis": "model.depth"}, "slope of drift with model.depth, "),
-        (POINTS | {"baseline": {"a": 0.5, "b": 0.5}, "over": "treatment"}, "final value, 0.5 a + 0.5 b − custom_bn"),
-        (POINTS | {"baseline": {"a": 0.5, "b": 0.5}, "over": "baseline"}, "final value, custom_bn − (0.5 a + 0.5 b)"),
-        (
-            {"measure": "first_values", "effect": "largest_difference", "over": "baseline"},
-            "first values, largest |custom_bn − no_bn|",
-        ),
-        ({"measure": "value_at_step", "metric": "loss/test", "step": 1000}, "value at step 1,000 (loss/test), "),
-    ],
-)
-def test_a_comparison_reads_from_its_settings(changes: dict[str, object], expected: str) -> None:
-    assert wording.comparison_words(settings(**changes)).startswith(expected)
+def test_what_is_not_tested_says_why():
+    (row,) = untested().rows
+    assert wording.format_effect(row) == ""
+    assert wording.effect_or_reason(row) == "runs of bn are missing"
 
 
-def test_p_and_probability_read_short_and_as_a_dash_where_there_is_none() -> None:
-    assert [wording.format_p(p) for p in (0.0123, 0.00001, None)] == ["0.012", "< 0.0001", "–"]
-    assert [wording.format_probability(p) for p in (0.934, None)] == ["0.93", "–"]
+def test_a_claim_that_depends_names_the_moderator_and_a_row_its_own():
+    result = several()
+    assert wording.claim_verdict(result) == "◐ depends on net"
+    assert [wording.row_words(row) for row in result.rows] == ["relu", "cnn"]
 
 
-def test_the_headline_counts_every_verdict() -> None:
-    assert wording.headline(RESULTS) == "Of 4 claims, 1 is supported, 1 refuted and 2 inconclusive."
-    assert wording.headline(RESULTS[:1]) == "The one claim tested is supported."
-    assert wording.headline([]) == "No claim has been evaluated yet."
+def test_a_remark_and_the_source_s_number_stand_with_a_smaller_effect():
+    (row,) = ratio(2.0, source_value=14).rows
+    assert wording.finding(row).endswith("; smaller than the source says (14×)")
+
+
+def test_an_identity_shows_the_seeds_ends_and_its_bound():
+    part = {"measure": "seconds_per_step", "effect": "level", "treatment": "bn", "bound": {"at_most": 1e-3}}
+    values = [1e-5] * 19 + [1e-4]
+    rows = [row for i, value in enumerate(values) for row in runs("bn", [i], seconds_per_step=value)]
+    (row,) = judged(results(rows, experiment()), part).rows
+    assert wording.format_effect(row) == "1.0e−5 [1.0e−5, 1.0e−4 over seeds]"
+    assert wording.format_band(row) == "≤ 0.001"
+
+
+def test_counts_stand_with_the_sets_of_trainings():
+    assert wording.counts([ratio(2), points(-1)]) == (
+        "By claim: 1 ✓ supported, 1 ⇄ reversed; resting on 1 distinct set of trainings."
+    )
+    assert wording.counts([]) == "No claim has been evaluated yet."
+
+
+def test_sides_show_medians():
+    (row,) = ratio(2).rows
+    assert (wording.side_words(row, "baseline"), wording.side_words(row, "treatment")) == ("1.00", "2.0")
+    late = replace(row, comparison=replace(row.comparison, baseline=(400.0, math.inf), rates={"no_bn": 0.3}))
+    assert wording.side_words(late, "baseline") == "> 400 at 0.3"
+
+
+def test_comparisons_in_words():
+    (row,) = ratio(2).rows
+    assert wording.comparison_words(row.part) == "seconds per step, bn / no_bn"
+    turned = row.part.model_copy(update={"over": "treatment", "budget": 0.25})
+    assert wording.comparison_words(turned) == "seconds per step, first 25 % of the steps, no_bn / bn"
+    assert COST["over"] == "baseline"
