@@ -2,20 +2,21 @@
 
 import html
 import json
-import math
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from experiments.analysis.claims import ClaimResult, PartResult, Verdict
-from experiments.configuration.claim import ClaimConfig, PartConfig
+from experiments.analysis.statistics import AACheck
 from experiments.configuration.experiment import ExperimentConfig
 from experiments.records.storage import Curve
-from experiments.reporting.report import AACheck, Evidence, render_report
+from experiments.reporting.headline_figures import steps_by_rate_figure
+from experiments.reporting.report import Evidence, render_report
+from tests.reporting.invented import points, ratio, several, untested
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -42,34 +43,23 @@ onload = () => {
 
 @pytest.fixture(scope="module")
 def page() -> str:
+    long = {"statement": "A statement of some length " * 8, "scale": "word" * 40}
+    claims = [
+        replace(ratio(2.3), id="a_claim_with_a_rather_long_name_to_wrap"),
+        ratio(0.5, "reversed"),
+        several(),
+        points(0.1),
+        untested(),
+    ]
+    claims = [replace(claim, config=claim.config.model_copy(update=long)) for claim in claims]
     return render_report(
-        [
-            result("a_claim_with_a_rather_long_name_to_wrap", "supported", 2.3),
-            result("refuted", "refuted", 1.1),
-            result("inconclusive", "inconclusive", math.inf),
-            ClaimResult("missing", words_of(), "inconclusive", "runs are missing", ()),
-        ],
-        {"refuted": evidence()},
+        claims,
+        {"reversed": evidence()},
         tier="embedded",
         provenance={"git_commit": "0123456789abcdef" * 4},
-        aa_check=AACheck(0.03, 1000, 0.95, 1000),
+        aa_check=AACheck(0.003, 0.9, 1000, 0.95, 1000),
+        headlines=[("A figure of the first look", steps_by_rate_figure(claims, "digits"))],
     )
-
-
-def words_of() -> ClaimConfig:
-    return ClaimConfig(statement="A statement of some length " * 8, source="source", scale="word" * 40)
-
-
-def result(name: str, verdict: Verdict, middle: float) -> ClaimResult:
-    config = PartConfig.model_validate(
-        {"measure": "steps_to_target", "effect": "ratio", "margin": {"at_least": 1.5}}
-        | {"baseline": "no_bn", "treatment": "custom_bn_with_a_long_name"}
-    )
-    effects = {seed: middle * (1 + seed / 100) for seed in range(20)}
-    part = PartResult(
-        config, effects, middle * 1.1, middle, middle * 1.2, 0.01, 0.02, 0.9, 2.0, 1.0, verdict, "because"
-    )
-    return ClaimResult(name, words_of(), verdict, "because", (part, part), {"no_bn": 0.1})
 
 
 def evidence() -> Evidence:
@@ -106,7 +96,7 @@ def test_the_page_fits_its_width_without_complaints(page: str, width: int, schem
     assert found["width"] == width
     assert found["needed"] <= width
     assert found["cut"] == 0
-    assert (found["figures"], found["empty"]) == (5, 0)
+    assert (found["figures"], found["empty"]) == (7, 0)
     assert found["page"] == ("rgb(18, 23, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
     assert found["labels"] == [found["ink"]]
 

@@ -273,3 +273,12 @@ def test_unknown_batch_size_gives_the_same_step():
         results.append([np.asarray(step(x, dy)), *layer.get_weights()])
     for known, unknown in zip(*results, strict=True):
         np.testing.assert_allclose(known, unknown, rtol=1e-6, atol=1e-7)
+
+
+def test_a_row_of_several_positions_is_normalized_as_each_by_itself():
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(4, 6, 2, 3)).astype(np.float32)
+    given = [rng.uniform(0.5, 2, 3).astype(np.float32) for _ in range(4)]
+    expected = equations.affine(tf.constant(x), *map(tf.constant, given), 1e-3)
+    found = equations.affine_in_rows(tf.constant(x), list(map(tf.constant, given)), 1e-3, size=4)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
