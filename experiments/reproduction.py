@@ -23,13 +23,13 @@ from experiments.records import storage
 from experiments.records.ownership import Origin
 from experiments.reporting.agreement import SURROUNDINGS, agreement
 from experiments.reporting.commands import PROJECT
-from experiments.reporting.effect_figures import verdict_overview
 from experiments.reporting.figures import svg_file
 from experiments.reporting.headline_figures import (
     accuracy_by_rate_figure,
     steps_by_accuracy_figure,
     steps_by_rate_figure,
 )
+from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA, first_look, replace_between_markers, verdict_page
 from experiments.reporting.report import Evidence, render_report
 from experiments.study import Study
@@ -131,7 +131,7 @@ def write_report(
     workers: int,
 ) -> Path:
     """Write `report.html` into a tier's folder and return its path."""
-    shown = {name: Evidence(results[name].config, results[name].table) for name in claims.claims if name in results}
+    shown = {name: Evidence(of.config, of.table) for name, of in results.items()}
     share = functools.partial(spread, workers=workers)
     elsewhere = None if folder.resolve() == PROJECT / "runs" / tier else folder
     page = render_report(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.analysis.claims import ClaimResult
+from experiments.analysis.claims import ClaimResult, Row
 from experiments.configuration.claim import TIMED_MEASURES
+from experiments.reporting.wording import format_effect, has_effect, row_words
 
 SURROUNDINGS = ("python", "processor", "system", "threads", "onednn", "environment")  # and packages
+MOST_EFFECTS = 10  # that are named
 
 Provenance = Mapping[str, Any]
 
@@ -18,27 +20,65 @@ def agreement(
     published: Mapping[str, ClaimResult],
     provenance: Callable[[], tuple[Provenance, Provenance]],
 ) -> list[str]:
-    """Return, in sentences, how many verdicts are as published, which are not, and what may have made the difference.
+    """Return, in sentences, how many verdicts and effects are as published, which are not, and what may be the reason.
 
     published: by claim; what is not among them is not compared, nor is a claim over all claims where not all are
-    judged. provenance: of the runs judged here and of the published ones; asked for only where a verdict differs.
+    judged. An effect is as published where its estimate lies in the published 95.9 % interval. provenance: of the runs
+    judged here and of the published ones; asked for only where something differs.
     """
     whole = published.keys() <= {result.id for result in judged}
     compared = [r for r in judged if r.id in published and (whole or r.config.kind != "over_all_claims")]
     if not compared:
         return []
     different = [result for result in compared if result.verdict != published[result.id].verdict]
-    count = f"{len(compared) - len(different)} of {len(compared)} as published"
+    count = f"{len(compared) - len(different)} of {len(compared)} verdicts as published"
     lines = [f"{count}; different:" if different else f"{count}."]
     for result in different:
         timed = ", timed" if _is_timed(result) else ""
         reason = f": {result.reason}" if result.verdict == "not tested" else ""
         lines.append(f"{result.id}{timed}: {result.verdict}, published as {published[result.id].verdict}{reason}")
-    if unexplained := [result for result in different if result.verdict != "not tested"]:
+    outside, pairs = _effects(compared, published)
+    lines += _of_effects(outside, pairs)
+    unexplained = [result for result in different if result.verdict != "not tested"]
+    unexplained += [result for result, _, _ in outside]
+    if unexplained:
         lines += _why(unexplained, *provenance())
     if absent := [result.id for result in judged if result.id not in published]:
         lines.append(f"Not compared, as nothing is published with their settings: {', '.join(absent)}.")
     return lines
+
+
+def _effects(
+    compared: Sequence[ClaimResult], published: Mapping[str, ClaimResult]
+) -> tuple[list[tuple[ClaimResult, Row, Row]], int]:
+    """The effects outside of the published interval, as (claim, row, published row), and how many were compared."""
+    outside, pairs = [], 0
+    for result in compared:
+        there = {_key(row): row for row in published[result.id].rows if has_effect(row)}
+        for row in result.rows:
+            other = there.get(_key(row)) if has_effect(row) else None
+            if other is not None and other.usual[0] <= other.usual[1]:
+                pairs += 1
+                if row.estimate[1] < other.usual[0] or row.estimate[0] > other.usual[1]:
+                    outside.append((result, row, other))
+    return outside, pairs
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    """By what a row is found again: levels by their place on the ladder, as they follow from tuning runs."""
+    part, held = row.part, {**row.moderators, **row.comparison.rungs}
+    return (part.name, part.measure, part.baseline, part.treatment, *sorted((name, str(held[name])) for name in held))
+
+
+def _of_effects(outside: Sequence[tuple[ClaimResult, Row, Row]], pairs: int) -> Iterator[str]:
+    if not pairs:
+        return
+    count = f"{pairs - len(outside)} of {pairs} effects inside the published 95.9 % intervals"
+    yield f"{count}; outside:" if outside else f"{count}."
+    for result, row, other in outside[:MOST_EFFECTS]:
+        yield f"{result.id}, {row_words(row)}: {format_effect(row)}, published as {format_effect(other)}"
+    if (more := len(outside) - MOST_EFFECTS) > 0:
+        yield f"and {more} more"
 
 
 def _why(different: Sequence[ClaimResult], here: Provenance, there: Provenance) -> Iterator[str]:

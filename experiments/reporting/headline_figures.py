@@ -15,57 +15,50 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.analysis.claims import ClaimResult, Row
-from experiments.analysis.comparison import Results
+from experiments.analysis.part_runs import Results
 from experiments.configuration.experiment import LEARNING_RATE
 from experiments.reporting.figures import INK, STYLE, log_axis, new_figure
-from experiments.reporting.wording import format_times, plain_number
+from experiments.reporting.wording import known_end, plain_number
 
 AT_EQUAL_RATE, WHEN_TUNED, CNN = "faster_at_equal_rate", "faster_when_tuned", "faster_cnn"
 RATE, LEVEL = "learning rate", "level"
 NETS = {  # as the core experiments name them
-    "sigmoid_x1": "MLP, sigmoid, Glorot weights",
-    "sigmoid_x4": "MLP, sigmoid, Glorot weights × 4",
-    "relu": "MLP, ReLU, He weights",
-    "cnn": "CNN, ReLU, He weights",
+    "sigmoid_x1": "sigmoid MLP",
+    "sigmoid_x4": "sigmoid MLP (weights × 4)",
+    "relu": "ReLU MLP",
+    "cnn": "ReLU CNN",
 }
 COLOURS = {"sigmoid_x1": "#E69F00", "sigmoid_x4": "#CC79A7", "relu": "#0072B2", "cnn": "#009E73"}
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
-LATE = "late_validation_accuracy"
-MOST = 100.0  # times fewer steps; more is drawn at the edge
-ARMS = {"no_bn": ("without BN", "#808A94"), "custom_bn": ("with BN", "#0072B2")}
-
-
-def rows_by(results: Iterable[ClaimResult], claims: Sequence[str], moderator: str) -> dict[str, list[Row]]:
-    """Return network → the rows of these claims that stand at a value of a moderator and have an effect, in order."""
-    found: dict[str, list[Row]] = {}
-    for result in results:
-        for row in result.rows if result.id in claims else ():
-            if moderator in row.moderators and row.comparison.seeds:
-                found.setdefault(str(row.moderators.get("net")), []).append(row)
-    return {net: sorted(found[net], key=lambda row: row.moderators[moderator]) for net in NETS if net in found}
+ARMS = {"no_bn": ("without BN", "#D55E00", "s"), "custom_bn": ("with BN", "#0072B2", "o")}
+MOST = 100.0  # times fewer steps, or more: the axis goes no further
+ARROW = 1.45  # how far an arrow reaches, as a factor
+LABEL = 0.065  # of the axes' height, between the names of two lines
+WORDS = "Line: median; shade: 95.9 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
 
 
 @mpl.rc_context(STYLE)
 def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
-    """Draw how many times fewer steps at the same rate, a line a network, and the rates that only one arm trains at."""
+    """Draw how many times fewer steps at the same learning rate, a line a network; and where only one arm trains.
+
+    data: what the networks were trained on, for the title.
+    """
     found = rows_by(results, (AT_EQUAL_RATE, CNN), RATE)
-    figure, (axes,) = new_figure(4.3)
-    _times_axis(axes)
-    for net, rows in found.items():
-        _draw_line(axes, net, [float(row.moderators[RATE]) for row in rows], rows)
-    only = {net: rows[0].comparison.alone for net, rows in found.items()}
-    for lane, net in enumerate(found):
-        for arm, edge in (("custom_bn", 0.985 - 0.035 * lane), ("no_bn", 0.015 + 0.035 * lane)):
-            rates = [float(rate) for rate in only[net].get(arm, ())]
-            axes.plot(
-                rates, [edge] * len(rates), SHAPES[net], transform=axes.get_xaxis_transform(), color=COLOURS[net], ms=6,
-                mfc="none", mew=1.3, clip_on=False,
-            )  # fmt: skip
+    alone = rates_alone(results)
+    strips = {arm: {net: of[arm] for net, of in alone.items() if of.get(arm)} for arm in ("custom_bn", "no_bn")}
+    lanes = [0.17 * len(strips["custom_bn"]), 3.6, 0.17 * len(strips["no_bn"])]
+    shown = [height for height in lanes if height]
+    figure, all_axes = new_figure(1.35 + sum(shown), rows=len(shown), heights=shown, share_x=True)
+    axes = all_axes[1 if strips["custom_bn"] else 0]
+    if strips["custom_bn"]:
+        _draw_strip(all_axes[0], strips["custom_bn"], "trains only\nwith BN")
+    if strips["no_bn"]:
+        _draw_strip(all_axes[-1], strips["no_bn"], "trains only\nwithout BN")
+    lines = {net: ([float(row.moderators[RATE]) for row in rows], rows) for net, rows in found.items()}
     log_axis(axes)
-    axes.set(xlabel="learning rate, the same with and without", ylabel="times fewer steps with BN")
-    axes.set_title(f"How many times fewer steps to the same accuracy, by learning rate ({data})", loc="left")
-    axes.annotate("hollow, top: only the network with BN trains", (0.01, 0.03), xycoords="axes fraction", fontsize=8)
-    _legend(axes, found)
+    _draw_lines(axes, lines)
+    all_axes[-1].set_xlabel("learning rate, the same with and without BN")
+    _titles(figure, f"At the same learning rate, how many times fewer steps does BN need? ({data})")
     return figure
 
 
@@ -73,99 +66,164 @@ def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
 def steps_by_accuracy_figure(results: Sequence[ClaimResult], data: str) -> Figure:
     """Draw how many times fewer steps, each arm at its fastest rate, by the accuracy asked for, a line a network."""
     found = rows_by(results, (WHEN_TUNED, CNN), LEVEL)
-    figure, (axes,) = new_figure(4.0)
-    _times_axis(axes)
-    errors = [100 * (1 - row.moderators[LEVEL]) for rows in found.values() for row in rows] or [1.0, 100.0]
-    for net, rows in found.items():
-        _draw_line(axes, net, [100 * (1 - float(row.moderators[LEVEL])) for row in rows], rows)
+    figure, (axes,) = new_figure(4.6)
+    lines = {net: ([100 * (1 - float(row.moderators[LEVEL])) for row in rows], rows) for net, rows in found.items()}
+    errors = [error for x, _ in lines.values() for error in x] or [1.0, 50.0]
     axes.set_xscale("log")
-    axes.set_xlim(max(errors) * 1.15, min(errors) / 1.15)
-    ticks = [
-        error for error in (50, 40, 30, 20, 15, 10, 7, 5, 4, 3, 2, 1) if min(errors) / 1.15 < error < max(errors) * 1.15
-    ]
+    axes.set_xlim(max(errors) * 1.1, min(errors) / 1.1)
+    steps = (90, 80, 70, 60, 50, 40, 30, 20, 15, 10, 7, 5, 4, 3, 2, 1.5, 1, 0.7, 0.5)
+    ticks = [error for error in steps if min(errors) / 1.1 <= error <= max(errors) * 1.1]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{plain_number(100 - error)} %"))
-    axes.set(xlabel="validation accuracy asked for (the axis is the error, on a logarithmic scale)")
-    axes.set_ylabel("times fewer steps with BN")
-    axes.set_title(f"… with the best learning rate for each, by the accuracy asked for ({data})", loc="left")
-    _legend(axes, found)
+    axes.set_xlabel("validation accuracy asked for (error on a logarithmic axis)")
+    _draw_lines(axes, lines)
+    _titles(figure, f"With the best learning rate for each, how many times fewer steps does BN need? ({data})")
     return figure
 
 
 @mpl.rc_context(STYLE)
 def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
-    """Draw accuracy at the end against the learning rate, median and quartiles over seeds, a panel a network."""
+    """Draw late validation accuracy by learning rate, median and quartiles over evaluation seeds, a panel a network.
+
+    core: network → results of its core experiment. A diverged run counts as 0.
+    """
     nets = [net for net in NETS if net in core]
-    figure, all_axes = new_figure(4.6, rows=max(1, -(-len(nets) // 2)), columns=2)
-    for axes, net in zip(all_axes, nets, strict=False):
-        config, table = core[net].config, core[net].table
-        rates = [float(rate) for rate in config.grid[LEARNING_RATE]]
-        for arm, (words, colour) in ARMS.items():
-            of_arm = table[(table["arm"] == arm) & table["seed"].isin(config.seeds) & table[LEARNING_RATE].isin(rates)]
-            if of_arm.empty:
-                continue
-            by_rate = [(rate, group[LATE].to_numpy(float)) for rate, group in of_arm.groupby(LEARNING_RATE)]
-            x = [float(str(rate)) for rate, _ in by_rate]
-            low, middle, high = 100 * np.array([np.quantile(values, (0.25, 0.5, 0.75)) for _, values in by_rate]).T
-            axes.fill_between(x, low, high, color=colour, alpha=0.2, lw=0)
-            axes.plot(x, middle, color=colour, marker="o", ms=4, label=words)
-        log_axis(axes)
-        axes.set_ylim(0, 101)
-        axes.set_title(NETS[net], loc="left", fontsize=9)
-        axes.set_xlabel("learning rate", fontsize=9)
+    columns = min(2, max(1, len(nets)))
+    rows = max(1, -(-len(nets) // columns))
+    figure, all_axes = new_figure(0.9 + 2.1 * rows, rows=rows, columns=columns)
+    for place, (axes, net) in enumerate(zip(all_axes, nets, strict=False)):
+        _draw_accuracies(axes, core[net])
+        axes.set_title(NETS[net], loc="left", fontsize=10, fontweight="bold")
+        if place % columns == 0:
+            axes.set_ylabel("accuracy (%)")
+        if place >= len(nets) - columns:
+            axes.set_xlabel("learning rate")
     for axes in all_axes[len(nets) :]:
         axes.set_axis_off()
-    for axes in all_axes[::2]:
-        axes.set_ylabel("accuracy (%)", fontsize=9)
-    if nets and all_axes[0].get_lines():
-        all_axes[0].legend(loc="lower center", fontsize=8.5)
-    figure.suptitle(
-        f"Validation accuracy at the end, by learning rate ({data}); 0: diverged", fontsize=10, x=0.01, ha="left"
+    _titles(
+        figure,
+        f"At which learning rates does a network train, with and without BN? ({data})",
+        "Validation accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0.",
     )
     return figure
 
 
-def _times_axis(axes: Axes) -> None:
+def rows_by(results: Iterable[ClaimResult], claims: Sequence[str], moderator: str) -> dict[str, list[Row]]:
+    """Return network → the rows of these claims that stand at a value of a moderator and have an effect, in order."""
+    found: dict[str, list[Row]] = {}
+    for row in _deciding(results, claims):
+        if moderator in row.moderators and not math.isnan(known_end(row)[0]):
+            found.setdefault(str(row.moderators.get("net")), []).append(row)
+    return {net: sorted(found[net], key=lambda row: row.moderators[moderator]) for net in NETS if net in found}
+
+
+def rates_alone(results: Iterable[ClaimResult]) -> dict[str, dict[str, list[float]]]:
+    """Return network → arm → the learning rates at which that arm alone trains."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for row in _deciding(results, (AT_EQUAL_RATE, CNN)):
+        for arm, rates in row.comparison.alone.items():
+            of_arm = found.setdefault(str(row.moderators.get("net")), {})
+            of_arm[arm] = sorted({*of_arm.get(arm, []), *map(float, rates)})
+    return {net: found[net] for net in NETS if net in found}
+
+
+def _deciding(results: Iterable[ClaimResult], claims: Sequence[str]) -> list[Row]:
+    return [row for result in results if result.id in claims for row in result.rows if row.decides]
+
+
+def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[Row]]]) -> None:
+    """Draw a line a network, x against its rows' effects, with the names of the networks at the lines' ends."""
+    for net, (x, rows) in lines.items():
+        known = [known_end(row) for row in rows]
+        middle = np.clip([value for value, _ in known], 1 / MOST, MOST)
+        usual = np.array([row.usual for row in rows])
+        low, high = (np.clip(np.where(np.isnan(end), middle, end), 1e-3 / MOST, 1e3 * MOST) for end in usual.T)
+        axes.fill_between(x, low, high, color=COLOURS[net], alpha=0.15, lw=0)
+        axes.plot(x, middle, color=COLOURS[net], marker=SHAPES[net], ms=5.5, lw=1.8)
+        for at, value, (_, sign) in zip(x, middle, known, strict=True):
+            if sign:
+                axes.annotate(
+                    "", (at, value * (ARROW if sign == "≥" else 1 / ARROW)), (at, value),
+                    arrowprops={"arrowstyle": "-|>", "color": COLOURS[net], "shrinkA": 0, "shrinkB": 0},
+                )  # fmt: skip
+    _times_axis(axes, [row for _, rows in lines.values() for row in rows])
+    ends = {}
+    for net, (x, rows) in lines.items():
+        last = int(np.argmin(x)) if axes.xaxis_inverted() else int(np.argmax(x))
+        ends[net] = (x[last], float(np.clip(known_end(rows[last])[0], *axes.get_ylim())))
+    _name_lines(axes, ends)
+    if not lines:
+        axes.text(0.5, 0.5, "no rate at which an effect is known", transform=axes.transAxes, ha="center")
+
+
+def _times_axis(axes: Axes, rows: Sequence[Row]) -> None:
+    """Make the y axis one of times fewer steps, with 1 and the band of no material difference."""
+    known = [known_end(row) for row in rows]
+    ends = [end for row in rows for end in row.usual if 0 < end < math.inf]
+    ends += [value * {"≥": ARROW, "≤": 1 / ARROW, "": 1.0}[sign] for value, sign in known]
+    low, high = max(min([0.5, *ends]) / 1.15, 1 / MOST), min(max([2.0, *ends]) * 1.3, MOST)
     axes.set_yscale("log")
-    axes.axhspan(0.8, 1.25, color=INK, alpha=0.09, lw=0)
+    axes.set_ylim(low, high)
+    band = rows[0].band if rows else None
+    if band:
+        axes.axhspan(band.low, band.high, color=INK, alpha=0.09, lw=0)
     axes.axhline(1, color=INK, lw=1)
-    axes.yaxis.set_major_locator(FixedLocator([0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]))
+    axes.yaxis.set_major_locator(FixedLocator([0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100]))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(
-        FuncFormatter(lambda times, _: format_times(times).replace(".00", "").replace(".0", ""))
-    )
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda times, _: f"{plain_number(times)}×"))
+    axes.set_ylabel("steps without BN ÷ steps with BN")
 
 
-def _draw_line(axes: Axes, net: str, x: Sequence[float], rows: Sequence[Row]) -> None:
-    estimates = np.array([row.estimate for row in rows])
-    ends = np.array([row.usual for row in rows])
-    known = np.where(np.isfinite(estimates[:, 0]) & (estimates[:, 0] > 0), estimates[:, 0], estimates[:, 1])
-    low, high = np.clip(ends[:, 0], 1 / MOST, MOST), np.clip(ends[:, 1], 1 / MOST, MOST)
-    axes.fill_between(x, low, high, color=COLOURS[net], alpha=0.13, lw=0)
-    axes.plot(
-        x,
-        np.clip(known, 1 / MOST, MOST),
-        color=COLOURS[net],
-        marker=SHAPES[net],
-        ms=5.5,
-        lw=1.6,
-        label=NETS.get(net, net),
-    )
-    for at, (least, most), value in zip(x, estimates, known, strict=True):
-        if math.isinf(most) or least == 0:  # only a bound is known
-            axes.annotate(
-                "↑" if math.isinf(most) else "↓", (at, np.clip(value, 1 / MOST, MOST)), color=COLOURS[net], ha="center",
-                va="bottom" if math.isinf(most) else "top", fontsize=11, xytext=(0, 2 if math.isinf(most) else -2),
-                textcoords="offset points",
-            )  # fmt: skip
+def _name_lines(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
+    """Write each line's name to the right of the axes, at the height of its end, none over another."""
+    low, high = np.log(axes.get_ylim())
+    heights = {net: float((np.log(y) - low) / (high - low)) for net, (_, y) in ends.items()}
+    order = sorted(heights, key=heights.__getitem__)
+    places = [heights[net] for net in order]
+    for i in range(1, len(places)):
+        places[i] = max(places[i], places[i - 1] + LABEL)
+    for i in range(len(places) - 1, -1, -1):
+        places[i] = min(places[i], 1.0 - LABEL * (len(places) - 1 - i))
+    for net, place in zip(order, places, strict=True):
+        axes.annotate(
+            NETS[net], ends[net], (1.02, place), textcoords="axes fraction", color=COLOURS[net], fontsize=9,
+            va="center", fontweight="bold", annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": COLOURS[net], "lw": 0.7, "alpha": 0.6, "relpos": (0, 0.5)},
+        )  # fmt: skip
 
 
-def _legend(axes: Axes, found: Mapping[str, Sequence[Row]]) -> None:
-    drawn = [
-        end for rows in found.values() for row in rows for end in (*row.usual, *row.estimate) if 0 < end < math.inf
-    ]
-    low, high = min([0.5, *drawn]), max([2.0, *drawn])
-    axes.set_ylim(max(low / 1.3, 1 / MOST), min(high * 1.6, MOST * 1.3))
-    if found:
-        axes.legend(loc="best", fontsize=8.5)
+def _draw_strip(axes: Axes, rates: Mapping[str, Sequence[float]], words: str) -> None:
+    """Mark the rates at which one arm alone trains: a lane a network, in its colour and shape."""
+    for lane, (net, of_net) in enumerate(rates.items()):
+        axes.plot(
+            of_net, [lane] * len(of_net), SHAPES[net], color=COLOURS[net], ms=6, mfc="none", mew=1.5, clip_on=False
+        )
+    axes.set_ylim(len(rates) - 0.5, -0.5)
+    axes.set_yticks([])
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(axis="x", which="both", length=0)
+    axes.set_ylabel(words, rotation=0, ha="right", va="center", fontsize=8)
+
+
+def _draw_accuracies(axes: Axes, of_net: Results) -> None:
+    config, table = of_net.config, of_net.table
+    rates = [float(rate) for rate in config.grid[LEARNING_RATE]]
+    runs = table[table["seed"].isin(config.seeds) & table[LEARNING_RATE].isin(rates)]
+    for arm, (words, colour, shape) in ARMS.items():
+        by_rate = runs[runs["arm"] == arm].groupby(LEARNING_RATE)["late_validation_accuracy"]
+        quartiles = 100 * by_rate.quantile(np.array([0.25, 0.5, 0.75])).unstack()
+        if quartiles.empty:
+            continue
+        x = quartiles.index.to_numpy(float)
+        axes.fill_between(x, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.18, lw=0)
+        axes.plot(x, quartiles[0.5], color=colour, marker=shape, ms=4.5, lw=1.6, label=words)
+    log_axis(axes)
+    axes.set_ylim(-2, 102)
+    if axes.get_lines():
+        axes.legend(loc="best", fontsize=8.5, handlelength=1.5)
+
+
+def _titles(figure: Figure, question: str, words: str = WORDS) -> None:
+    figure.suptitle(question, x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.supxlabel(words, x=0.01, ha="left", fontsize=8)

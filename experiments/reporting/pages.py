@@ -6,71 +6,80 @@ import re
 from collections.abc import Mapping, Sequence
 
 from experiments.analysis.claims import ClaimResult, Row
-from experiments.reporting import wording
+from experiments.reporting.findings import finding, main_effect
 from experiments.reporting.quotable import quotable
+from experiments.reporting.wording import (
+    SYMBOLS,
+    claim_verdict,
+    counts,
+    format_band,
+    format_effect,
+    moderator_words,
+    side_words,
+    verdict_words,
+)
 
+Tiers = Mapping[str, Sequence[ClaimResult]]  # tier → its judged claims
 DATA = {"embedded": "8×8 digits", "mnist": "MNIST"}  # of each tier, in words
+FIGURES = {
+    "steps_by_rate": "At the same learning rate, how many times fewer steps does BN need?",
+    "steps_by_accuracy": "With the best learning rate for each, how many times fewer steps does BN need?",
+    "accuracy_by_rate": "At which learning rates does a network train, with and without BN?",
+}
+HEAD = ("comparison", "held", "effect [95.9 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
 
 
 def first_look(tier: str, judged: Sequence[ClaimResult], folder: str) -> str:
     """Return what README shows first: three figures, then what can be quoted. folder: of the tier's figures."""
-    figures = [
-        ("How many times fewer steps at the same learning rate", "steps_by_rate"),
-        ("How many times fewer steps by the accuracy asked for", "steps_by_accuracy"),
-        ("Accuracy by learning rate, with and without", "accuracy_by_rate"),
-    ]
-    pictures = "\n\n".join(f"![{words}, {DATA[tier]}]({folder}/{name}.svg)" for words, name in figures)
-    sentences = "\n".join(f"* {sentence}" for sentence in quotable(judged))
-    return f"{pictures}\n\n{sentences}"
+    pictures = [f"![{words} {DATA[tier]}]({folder}/{name}.svg)" for name, words in FIGURES.items()]
+    return "\n\n".join([*pictures, "\n".join(f"* {_cell([words])}" for words in quotable(judged, DATA[tier]))])
 
 
-def verdict_page(tiers: Mapping[str, Sequence[ClaimResult]], introduction: str = "") -> str:
+def verdict_page(tiers: Tiers, introduction: str = "") -> str:
     """Return docs/results.md: a table with the tiers side by side, then every claim with all its rows."""
-    by_claim: dict[str, dict[str, ClaimResult]] = {}
-    for tier, judged in tiers.items():
-        for result in judged:
-            by_claim.setdefault(result.id, {})[tier] = result
-    heads = " | ".join(DATA[tier] for tier in tiers)
-    lines = ["# Verdicts", "", introduction.strip(), ""] if introduction else ["# Verdicts", ""]
-    lines += [f"{DATA[tier]}: {wording.counts(judged)}  " for tier, judged in tiers.items()]
-    lines += ["", f"| claim | statement | source says | {heads} |", f"|---|---|---|{'---|' * len(tiers)}"]
-    for name, found in sorted(by_claim.items()):
-        config = next(iter(found.values())).config
-        verdicts = [_cell([wording.claim_verdict(found[tier])]) if tier in found else "not run" for tier in tiers]
-        cells = [f"[{name}](#{name})", _cell([config.statement]), _cell([config.source_says or "–"]), *verdicts]
+    top = ["# Verdicts", introduction.strip(), verdict_table_markdown(tiers)]
+    return "\n\n".join(filter(None, [*top, *(_section(name, tiers) for name in _claims(tiers))])) + "\n"
+
+
+def verdict_table_markdown(tiers: Tiers) -> str:
+    """Return the verdict table: a line a claim, a column a tier, and what verdicts differ between tiers."""
+    names = _claims(tiers)
+    if not names:
+        return counts([])
+    lines = [f"{DATA[tier]}: {counts(judged)}  " for tier, judged in tiers.items()]
+    several = len(tiers) > 1
+    head = ["claim", "statement", "the source says", *(DATA[tier] for tier in tiers), *(["differs"] if several else [])]
+    lines += ["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for name in names:
+        found = _of(name, tiers)
+        config = next(result.config for result in found.values())
+        verdicts = [_verdict(found.get(tier)) for tier in tiers]
+        differs = [_cell([_difference(found)])] if several else []
+        cells = [
+            f"[{name}](#{name})",
+            _cell([config.statement]),
+            _cell([config.source_says or "–"]),
+            *verdicts,
+            *differs,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
-    for name, found in sorted(by_claim.items()):
-        lines += _section(name, found)
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)
 
 
-def _section(name: str, found: Mapping[str, ClaimResult]) -> list[str]:
-    config = next(iter(found.values())).config
-    lines = ["", f'<a id="{name}"></a>', f"## {name}", "", config.statement, "", f"Source: {config.source}.  "]
-    lines += [f"Source says: {config.source_says}.  "] if config.source_says else []
-    lines += [f"Scale: {config.scale}"] if config.scale else []
+def _section(name: str, tiers: Tiers) -> str:
+    """A claim's section: statement, source and, for each tier, the verdict and all rows."""
+    found = _of(name, tiers)
+    config = next(result.config for result in found.values())
+    lines = [f"## {name}", "", _cell([config.statement]), "", f"* Source: {_cell([config.source])}"]
+    lines += [f"* The source says: {_cell([config.source_says])}"] if config.source_says else []
+    lines += [f"* Scale: {_cell([config.scale])}"] if config.scale else []
     for tier, result in found.items():
-        lines += ["", f"**{DATA[tier]}: {wording.claim_verdict(result)}**. {_cell([result.reason])}."]
-        if result.rows:
-            lines += ["", "| row | verdict | effect [95.9 %] | band | without | with | finding |", f"|{'---|' * 7}"]
-            lines += [_row(row) for row in result.rows]
+        lines += ["", f"**{DATA[tier]}: {claim_verdict(result)}**: {_cell([result.reason])}"]
         if notes := dict.fromkeys(row.comparison.note for row in result.rows if row.comparison.note):
-            lines += ["", *(f"{_cell([note])}.  " for note in notes)]
-    return lines
-
-
-def _row(row: Row) -> str:
-    aside = "" if row.decides else f" ({row.part.role})"
-    cells = [
-        wording.row_words(row) + aside,
-        wording.verdict_words(row.verdict),
-        wording.format_effect(row) or "–",
-        wording.format_band(row) or "–",
-        wording.side_words(row, "baseline"),
-        wording.side_words(row, "treatment"),
-        wording.finding(row),
-    ]
-    return f"| {' | '.join(_cell([cell]) for cell in cells)} |"
+            lines += ["", *(f"* {_cell([note])}" for note in notes)]
+        if result.rows:
+            lines += ["", f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *map(_row, result.rows)]
+    return "\n".join(lines)
 
 
 def replace_between_markers(text: str, name: str, content: str) -> str:
@@ -87,6 +96,40 @@ def replace_between_markers(text: str, name: str, content: str) -> str:
     if not found_end:
         raise ValueError(f"{end}: expected after {begin}, found before it")
     return f"{before}{begin}\n{content.strip()}\n{end}{after}"
+
+
+def _claims(tiers: Tiers) -> list[str]:
+    return list(dict.fromkeys(result.id for judged in tiers.values() for result in judged))
+
+
+def _of(name: str, tiers: Tiers) -> dict[str, ClaimResult]:
+    return {tier: result for tier, judged in tiers.items() for result in judged if result.id == name}
+
+
+def _verdict(result: ClaimResult | None) -> str:
+    return "not run" if result is None else _cell([claim_verdict(result), main_effect(result)])
+
+
+def _difference(found: Mapping[str, ClaimResult]) -> str:
+    """Which verdicts the tiers come to, where they are not the same."""
+    if len({result.verdict for result in found.values()}) < 2:
+        return ""
+    return ", ".join(f"{SYMBOLS[result.verdict]} on {DATA[tier]}" for tier, result in found.items())
+
+
+def _row(row: Row) -> str:
+    aside = "" if row.decides else f" ({row.part.role})"
+    cells = [
+        (row.part.name or row.part.measure.replace("_", " ")) + aside,
+        moderator_words(row),
+        format_effect(row),
+        side_words(row, "baseline"),
+        side_words(row, "treatment"),
+        format_band(row),
+        verdict_words(row.verdict),
+        finding(row),
+    ]
+    return f"| {' | '.join(_cell([cell]) for cell in cells)} |"
 
 
 def _cell(lines: Sequence[str]) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from experiments.analysis.claims import ClaimResult, Verdict
-from experiments.reporting import wording
+from experiments.reporting.findings import Fold, effects_of, finding, folds, row_counts
 from experiments.reporting.terminal import print_paragraph
+from experiments.reporting.wording import claim_verdict, counts
 
 COLOURS: dict[Verdict, str] = {
     "supported": "green",
@@ -19,28 +21,43 @@ COLOURS: dict[Verdict, str] = {
     "unresolved": "yellow",
     "not tested": "bright_black",
 }
-MOST_ROWS = 8  # of a claim; the report has all
 
 
 def print_verdicts(console: Console, judged: Sequence[ClaimResult]) -> None:
-    """Print each claim's verdict, id and statement and, below, the effect of each row that decides, or its reason."""
+    """Print each claim's verdict, id and statement, and below a line for each of its comparisons.
+
+    Rows that differ only in numbers, such as rates, share a line with their counts and the range of their effects; a
+    row alone says what happens in its seeds.
+    """
     for result in judged:
-        verdict = (f"{wording.claim_verdict(result)}  ", COLOURS[result.verdict])
-        console.print(Text.assemble(verdict, (result.id, "bold")))
+        console.print(Text.assemble((claim_verdict(result), COLOURS[result.verdict]), "  ", (result.id, "bold")))
         print_paragraph(console, result.config.statement, indent=2)
-        rows = [row for row in result.rows if row.decides and row.comparison.seeds]
-        for row in rows[:MOST_ROWS]:
-            text = f"{wording.SYMBOLS[row.verdict]} {wording.row_words(row)}: {wording.effect_or_reason(row)}"
-            print_paragraph(console, text, indent=4)
-        if len(rows) > MOST_ROWS:
-            print_paragraph(console, f"and {len(rows) - MOST_ROWS} more rows: {result.reason}", indent=4)
-        elif len(rows) != 1:
-            print_paragraph(console, result.reason, indent=4)
+        deciding = folds(row for row in result.rows if row.part.role != "beside")
+        if not deciding:
+            print_paragraph(console, result.reason.partition(": ")[0], indent=4)
+            continue
+        table = Table.grid(padding=(0, 1))
+        for no_wrap in (True, True, False, False):
+            table.add_column(no_wrap=no_wrap)
+        for fold in deciding:
+            table.add_row("  ", *map(Text, (row_counts(fold.rows), _words(fold), _effects(fold))))
+        console.print(table)
     console.print()
-    print_paragraph(console, wording.counts(judged), style="bold")
+    print_paragraph(console, counts(judged), style="bold")
 
 
 def print_agreement(console: Console, sentences: Sequence[str]) -> None:
     """Print whether the verdicts are the published ones: the count first, then what differs and why it may."""
     for i, sentence in enumerate(sentences):
         print_paragraph(console, sentence, indent=2 if i else 0, style=None if i else "bold")
+
+
+def _words(fold: Fold) -> str:
+    return fold.words + (" (premise)" if fold.rows[0].part.role == "premise" else "")
+
+
+def _effects(fold: Fold) -> str:
+    found = effects_of(fold.rows)
+    if len(fold.rows) > 1 or found == fold.rows[0].reason:
+        return found
+    return f"{found}: {finding(fold.rows[0])}"

@@ -1,71 +1,171 @@
-"""What may a student quote? One sentence a question, true of the results whatever they are."""
+"""What can be said of batch normalization in a sentence? From results, so that each is true whatever they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 
 from experiments.analysis.claims import ClaimResult, Row
-from experiments.reporting.headline_figures import AT_EQUAL_RATE, CNN, LEVEL, NETS, RATE, WHEN_TUNED, rows_by
-from experiments.reporting.wording import SYMBOLS, format_times, format_value
+from experiments.analysis.statistics import Band
+from experiments.reporting.findings import ends_of
+from experiments.reporting.headline_figures import (
+    AT_EQUAL_RATE,
+    CNN,
+    LEVEL,
+    NETS,
+    RATE,
+    WHEN_TUNED,
+    rates_alone,
+    rows_by,
+)
+from experiments.reporting.wording import digits, format_effect, has_effect, known_end, listed, plain_number
 
-SHORT = {
-    "sigmoid_x1": "sigmoid MLP, Glorot weights",
-    "sigmoid_x4": "sigmoid MLP, Glorot weights × 4",
-    "relu": "ReLU MLP",
-    "cnn": "ReLU CNN",
-}
-
-
-def quotable(results: Sequence[ClaimResult]) -> list[str]:
-    """Return up to five sentences: speed at equal and at best rates, the largest rate, accuracy, the cost of a step."""
-    by_id = {result.id: result for result in results}
-    equal, tuned = rows_by(results, (AT_EQUAL_RATE, CNN), RATE), rows_by(results, (WHEN_TUNED, CNN), LEVEL)
-    return [*_speed("At the same learning rate", equal), *_speed("With the best rate for each", tuned), *_others(by_id)]
-
-
-def _speed(setting: str, found: Mapping[str, Sequence[Row]]) -> Iterator[str]:
-    parts = []
-    for net, rows in found.items():
-        values = sorted(row.estimate[0] if row.estimate[0] > 0 else row.estimate[1] for row in rows)
-        ends = " to ".join(dict.fromkeys(format_times(value) for value in (values[0], values[-1])))
-        decided = "".join(
-            f", {SYMBOLS[verdict]} in {count} of {len(rows)}"
-            for verdict in ("supported", "no material difference", "reversed")
-            if (count := sum(row.verdict == verdict for row in rows))
-        )
-        parts.append(f"{SHORT.get(net, net)} {ends}{decided}")
-    if parts:
-        yield f"{setting}, how many times fewer steps with BN (medians over seeds): {'; '.join(parts)}."
+LARGEST_RATE, ACCURACY, COST = "higher_rates", "accuracy_improves", "costs_time"
+OPPOSITE = {"≥": "≤", "≤": "≥", "": ""}
+Rows = Sequence[Row]
 
 
-def _others(by_id: Mapping[str, ClaimResult]) -> Iterator[str]:
-    if rows := _rows(by_id, "higher_rates", definition="trains"):
-        shown = "; ".join(f"{_net(row)} {_times(row)}" for row in rows)
-        yield f"The largest learning rate that trains, with BN over without: {shown}."
-    if rows := _rows(by_id, "accuracy_improves", budget="T"):
-        shown = "; ".join(
-            f"{_net(row)} {format_value(row.estimate[0], row.part)} ({SYMBOLS[row.verdict]})" for row in rows
-        )
-        yield f"Test accuracy at the end, each at its best rate, with BN less without: {shown}."
-    if rows := _rows(by_id, "costs_time"):
-        shown = "; ".join(
-            f"{str(row.moderators.get('net')).upper()} with the {row.moderators.get('layer')} layer {_times(row)}"
-            for row in rows
-        )
-        yield f"A training step on this processor takes, with BN over without: {shown}."
+def quotable(judged: Sequence[ClaimResult], data: str = "") -> list[str]:
+    """Return five sentences, each to be read alone; none of what was not tested.
+
+    On speed at equal and at the best learning rates, the largest rate, final accuracy, and the cost of a step. data:
+    what was trained on.
+    """
+    made = [_at_equal_rates(judged), _when_tuned(judged), _largest_rates(judged), _accuracies(judged), _costs(judged)]
+    on = f"On {data}, " if data else ""
+    return [_begun(on + words) for words in made if words]
 
 
-def _rows(by_id: Mapping[str, ClaimResult], claim: str, **held: str) -> list[Row]:
-    rows = by_id[claim].rows if claim in by_id else ()
-    return [row for row in rows if row.comparison.seeds and held.items() <= row.moderators.items()]
+def times_fewer(rows: Rows) -> str:
+    """Return ratios of steps, without BN over with it, in words: '1.3 to at least 6.2 times fewer steps'.
+
+    What lies within the band of no material difference is called about as many.
+    """
+    (low, low_sign), (high, high_sign) = ends_of(rows)
+    first, last = _fewer(low, low_sign, rows[0].band), _fewer(high, high_sign, rows[0].band)
+    if first == last:
+        return f"{first} steps"
+    unit = " ".join(last.split()[-2:])
+    if unit == "times fewer" and first.endswith(unit):
+        return f"{first.removesuffix(f' {unit}')} to {last} steps"
+    if first.endswith("times as many") and last.endswith("times as many"):
+        return f"{last.removesuffix(' times as many')} to {first} steps"
+    return f"from {first} to {last} steps"
+
+
+def _fewer(ratio: float, sign: str, band: Band) -> str:
+    """How one ratio of steps is said: '2.3 times fewer', 'at least 1.6 times as many', 'about as many'."""
+    if ratio > band.high:
+        return f"{_limit(sign)}{digits(ratio)} times fewer"
+    if ratio < band.low:
+        return f"{_limit(OPPOSITE[sign])}{digits(1 / ratio)} times as many"
+    return "about as many" + {"≥": " or fewer", "≤": " or more", "": ""}[sign]
+
+
+def _times_as(row: Row, word: str) -> str:
+    """How a ratio is said: '3.2 times as large', '3.0 to 3.5 times as large'."""
+    low, high = row.estimate
+    value, sign = known_end(row)
+    if sign == "≥" and math.isfinite(high):
+        return f"{digits(low)} to {digits(high)} times as {word}"
+    return f"{_limit(sign)}{digits(value)} times as {word}"
+
+
+def _at_equal_rates(judged: Sequence[ClaimResult]) -> str:
+    alone = rates_alone(judged)
+
+    def where(net: str, rows: Rows) -> str:
+        said = f"rates {_span(row.moderators[RATE] for row in rows)}{_open(rows)}"
+        for arm, words in (("custom_bn", "with BN"), ("no_bn", "without")):
+            if rates := alone.get(net, {}).get(arm):
+                said += f"; only {words} does it train at {listed([plain_number(rate) for rate in rates])}"
+        return said
+
+    return _by_network(
+        "at the same learning rate, batch normalization takes, to the same accuracy,",
+        rows_by(judged, (AT_EQUAL_RATE, CNN), RATE), where,
+    )  # fmt: skip
+
+
+def _when_tuned(judged: Sequence[ClaimResult]) -> str:
+    def where(_: str, rows: Rows) -> str:
+        return f"to accuracies of {_span(round(100 * row.moderators[LEVEL], 1) for row in rows)} %{_open(rows)}"
+
+    return _by_network(
+        "at the best learning rate for each, batch normalization takes, to the same accuracy,",
+        rows_by(judged, (WHEN_TUNED, CNN), LEVEL), where,
+    )  # fmt: skip
+
+
+def _largest_rates(judged: Sequence[ClaimResult]) -> str:
+    rows = [row for row in _rows(judged, LARGEST_RATE) if row.moderators.get("definition") == "trains"]
+    words = "the largest learning rate at which a network trains is, with batch normalization,"
+    return _sentence(
+        words, rows, lambda row: f"{_times_as(row, 'large')} as without in {_article(_net(row))}{_open([row])}"
+    )
+
+
+def _accuracies(judged: Sequence[ClaimResult]) -> str:
+    rows = [row for row in _rows(judged, ACCURACY) if row.moderators.get("budget") == "T"]
+    words = "batch normalization changes test accuracy at the end of training by"
+    return _sentence(words, rows, lambda row: f"{format_effect(row)} in {_article(_net(row))}{_open([row])}")
+
+
+def _costs(judged: Sequence[ClaimResult]) -> str:
+    words = "a training step with batch normalization takes, on the processor measured,"
+
+    def said(row: Row) -> str:
+        held = row.moderators
+        layer = f"in {_article(str(held.get('net', '')).upper())} with the {held.get('layer')} layer"
+        return f"{_times_as(row, 'long')} as without {layer}{_open([row])}"
+
+    return _sentence(words, _rows(judged, COST), said)
+
+
+def _by_network(words: str, found: dict[str, list[Row]], where: Callable[[str, Rows], str]) -> str:
+    said = [f"{times_fewer(rows)} in {_article(NETS[net])} ({where(net, rows)})" for net, rows in found.items()]
+    return f"{words} {'; '.join(said)}{_medians([row for rows in found.values() for row in rows])}." if said else ""
+
+
+def _sentence(words: str, rows: Rows, said: Callable[[Row], str]) -> str:
+    return f"{words} {'; '.join(map(said, rows))}{_medians(rows)}." if rows else ""
+
+
+def _rows(judged: Iterable[ClaimResult], claim: str) -> list[Row]:
+    found = [row for result in judged if result.id == claim for row in result.rows if row.decides and has_effect(row)]
+    return [row for row in found if not math.isnan(known_end(row)[0])]
+
+
+def _open(rows: Rows) -> str:
+    """How many of the rows are undecided."""
+    found = sum(row.verdict in ("unresolved", "not tested") for row in rows)
+    if not found:
+        return ""
+    return ", undecided" if len(rows) == 1 else f", undecided at {found} of {len(rows)}"
+
+
+def _medians(rows: Rows) -> str:
+    seeds = sorted({len(row.comparison.seeds) for row in rows})
+    return f" (medians over {listed([str(count) for count in seeds])} seeds)"
 
 
 def _net(row: Row) -> str:
-    net = str(row.moderators.get("net"))
-    return SHORT.get(net, NETS.get(net, net))
+    return NETS.get(str(row.moderators.get("net")), str(row.moderators.get("net", "")))
 
 
-def _times(row: Row) -> str:
-    low, high = row.estimate
-    ends = dict.fromkeys(format_times(value) for value in (low, high))
-    return " to ".join(ends)
+def _span(values: Iterable[float]) -> str:
+    found = sorted(set(values))
+    ends = [plain_number(value) for value in (found[0], found[-1])]
+    return ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
+
+
+def _limit(sign: str) -> str:
+    return {"≥": "at least ", "≤": "at most ", "": ""}[sign]
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun.startswith("MLP") else f"a {noun}"
+
+
+def _begun(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]

@@ -25,14 +25,17 @@ from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.commands import PROJECT, from_folder, shell_command
-from experiments.reporting.effect_figures import drawn_rows, effect_figure, verdict_overview
+from experiments.reporting.effect_figures import effect_figure
 from experiments.reporting.figures import Convergence, convergence_figure, inline_svg, rate_figure
+from experiments.reporting.findings import finding, main_effect
+from experiments.reporting.overview_figure import verdict_overview
+from experiments.reporting.pages import DATA
 from experiments.reporting.quotable import quotable
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a claim rests on, for its section of the report.
+    """An experiment that claims rest on, for its section of the report.
 
     table: one row a run, tuning and evaluation seeds, as `results_table` makes it. curves: arm → validation accuracy
     of its evaluation runs, none where only the table is at hand.
@@ -56,22 +59,25 @@ def render_report(
 ) -> str:
     """Return report.html.
 
-    evidence: claim id → what it rests on; a claim without any has only its verdict. headlines: captions and figures
-    that come first. folder: where the results lie if not where `scripts/report.py` looks for them. spread: draws the
-    sections, by several processes perhaps.
+    evidence: experiment → its runs; several claims may read one. headlines: captions and figures that come first.
+    folder: where the results lie if not where `scripts/report.py` looks for them. spread: draws the other figures, by
+    several processes perhaps.
     """
-    overview = _svg(verdict_overview(results), "overview", wording.counts(results)) if results else ""
     return _environment().get_template("report.html.jinja").render(
         results=results,
-        headline=wording.counts(results),
+        counts=wording.counts(results),
+        sentences=quotable(results, DATA.get(tier, tier)),
         tier=tier,
-        sentences=quotable(results),
-        headlines=[(caption, _svg(figure, f"headline-{i}", caption)) for i, (caption, figure) in enumerate(headlines)],
-        overview=overview,
-        sections=list(spread(_section, [(result, evidence.get(result.id)) for result in results])),
+        headlines=[_svg(figure, f"headline-{i}", caption) for i, (caption, figure) in enumerate(headlines)],
+        overview=_svg(verdict_overview(results), "overview", wording.counts(results)) if results else "",
+        effects=dict(zip([result.id for result in results], spread(_effects, results), strict=True)),
+        experiments=list(spread(_experiment, list(evidence.items()))),
+        shown=evidence.keys(),
         aa_check=aa_check,
         provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
         words=wording,
+        finding=finding,
+        main_effect=main_effect,
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip
@@ -88,25 +94,29 @@ def _environment() -> Environment:
     )
 
 
-def _section(found: tuple[ClaimResult, Evidence | None]) -> dict[str, Any]:
-    result, evidence = found
+def _effects(result: ClaimResult) -> Markup:
+    """The figure of a claim's rows; nothing where none has an effect."""
+    if not any(map(wording.has_effect, result.rows)):
+        return Markup()
+    return _svg(effect_figure(result), f"{result.id}-effects", f"{result.id}: every row's effect")
+
+
+def _experiment(found: tuple[str, Evidence]) -> dict[str, Any]:
+    """What the report shows of an experiment: its figures and settings."""
+    name, evidence = found
     figures: list[tuple[str, Markup]] = []
 
     def add(caption: str, figure: Figure) -> None:
-        figures.append((caption, _svg(figure, f"{result.id}-{len(figures)}", f"{result.id}: {caption}")))
+        figures.append((caption, _svg(figure, f"runs-{name}-{len(figures)}", f"{name}: {caption}")))
 
-    if drawn_rows(result):
-        add("Every row's effect, and the band of no material difference", effect_figure(result))
-    section = {"result": result, "figures": figures, "settings": [], "resolved": ""}
-    if evidence is None:
-        return section
     if any(evidence.curves.values()):
         add("Validation accuracy over training", convergence_figure(Convergence(evidence.curves)))
     if (rates := _rate_runs(evidence)) is not None:
         runs, seeds = rates
         add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs))
     resolved = yaml.safe_dump(evidence.experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    return section | {"settings": settings_words(evidence.experiment), "resolved": resolved}
+    title, settings = evidence.experiment.title, settings_words(evidence.experiment)
+    return {"name": name, "title": title, "figures": figures, "settings": settings, "resolved": resolved}
 
 
 def _rate_runs(evidence: Evidence) -> tuple[pd.DataFrame, str] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from experiments.analysis.claims import ClaimResult, Row, Verdict, distinct_trainings
 from experiments.configuration.claim import PartConfig
@@ -38,28 +38,56 @@ def claim_verdict(result: ClaimResult) -> str:
     """Return a claim's verdict, and on what it depends: '◐ depends on net and learning rate'."""
     if result.verdict != "depends" or not result.depends_on:
         return verdict_words(result.verdict)
-    return f"{verdict_words(result.verdict)} on {_and(result.depends_on)}"
+    return f"{verdict_words(result.verdict)} on {listed(result.depends_on)}"
 
 
 def format_value(value: float, part: PartConfig) -> str:
     """Return an effect with its unit: '2.3×', '+1.2 points', '97.2 %', '∞'."""
-    return _with_unit(_signed(value, part), value, part)
+    return _with_unit(signed(value, part), value, part)
+
+
+def has_effect(row: Row) -> bool:
+    """Whether anything is known of a row's effect."""
+    return not (math.isnan(row.estimate[0]) or math.isnan(row.estimate[1]))
+
+
+def known_end(row: Row) -> tuple[float, str]:
+    """Return what is known of a row's effect: (2.3, ''), at least (5.2, '≥'), at most (0.4, '≤'), nothing (nan, '').
+
+    An effect known to lie between two numbers is the lower one, (3.1, '≥').
+    """
+    low, high = row.estimate
+    if low == high:
+        return low, ""
+    if _has_end(low, row.part):
+        return low, "≥"
+    return (high, "≤") if math.isfinite(high) else (math.nan, "")
 
 
 def format_effect(row: Row) -> str:
-    """Return estimate and interval: '2.3× [1.9, 2.8]', or a bound: '≥ 5.2×'; nothing without an effect.
+    """Return estimate and interval: '2.3× [1.9, 2.8]', '2.3× [≥ 1.9]', '≥ 5.2× [≥ 3.9]'; nothing without an effect.
 
-    The interval of the order statistics that hold 95.9 % of medians; of an identity the smallest and the largest seed.
+    The interval of the order statistics between which the median lies in 95.9 % of cases. Of an identity the worst
+    seed and its bound: 'worst seed 1.2e−7, bound ≤ 1e−5'.
     """
-    low, high = row.estimate
-    if math.isnan(low) or math.isnan(high):
+    if not has_effect(row):
         return ""
+    if row.part.bound:
+        worst = row.usual[0] if row.part.bound.at_least is not None else row.usual[1]
+        return f"worst seed {format_value(worst, row.part)}, bound {format_band(row)}"
+    text = _estimate(row)
     least, most = row.usual
-    text = _bound(low, high, row.part)
-    if math.isnan(least) or math.isnan(most) or least == most == low == high:
+    if math.isnan(least) or math.isnan(most) or row.usual == row.estimate:
         return text
-    ends = [_signed(end, row.part) for end in (least, most)]
-    return f"{text} [{ends[0]}, {ends[1]}{' over seeds' if row.part.bound else ''}]"
+    ends = [signed(end, row.part) if _has_end(end, row.part) else "" for end in (least, most)]
+    match ends:
+        case ["", ""]:
+            return text
+        case [first, ""]:
+            return f"{text} [≥ {first}]"
+        case ["", second]:
+            return f"{text} [≤ {second}]"
+    return f"{text} [{ends[0]}, {ends[1]}]"
 
 
 def effect_or_reason(row: Row) -> str:
@@ -75,47 +103,43 @@ def format_band(row: Row) -> str:
         return f"{sign} {plain_number(value or 0.0)}"
     if math.isnan(row.band.low):
         return ""
-    return f"{_signed(row.band.low, row.part)} … {format_value(row.band.high, row.part)}"
+    return f"{format_edge(row.band.low, row.part, unit=False)} … {format_edge(row.band.high, row.part)}"
+
+
+def format_edge(value: float, part: PartConfig, unit: bool = True) -> str:
+    """Return an end of the band, exactly: '1.25×', '−0.5 points'."""
+    text = f"+{plain_number(value)}" if part.effect == "difference" and value > 0 else plain_number(value)
+    return _with_unit(text, value, part) if unit else text
+
+
+def side_words(row: Row, side: Literal["baseline", "treatment"]) -> str:
+    """Return what one side of a row comes to, as a median, and its arm's rate: '143 steps at 0.3', '> 400'."""
+    ends = row.comparison.baseline if side == "baseline" else row.comparison.treatment
+    arm = row.part.baseline if side == "baseline" else row.part.treatment
+    if ends is None:
+        return "–"
+    low, high = ends
+    text = digits(low) if low == high else f"> {digits(low)}" if math.isinf(high) else f"{digits(low)} … {digits(high)}"
+    unit = "%" if row.part.unit == "points" else row.part.unit
+    rate = row.comparison.rates.get(arm or "")
+    at = f"at {rate:g}" if is_number(rate) and "learning rate" not in row.moderators else ""
+    return " ".join(filter(None, (text, unit, at)))
 
 
 def moderator_words(row: Row) -> str:
     """Return what is held in a row, in words: 'relu, learning rate 0.3'; the network by its name alone."""
-    return ", ".join(_moderator(name, value) for name, value in row.moderators.items())
+    return ", ".join(held(name, value) for name, value in row.moderators.items())
+
+
+def held(name: str, value: Any) -> str:
+    """Return a moderator and its value, in words: 'learning rate 0.3', 'level 93.0 %', of a network its name alone."""
+    shown = f"{100 * value:.1f} %" if name == "level" else f"{value:g}" if is_number(value) else str(value)
+    return shown if name == "net" else f"{name} {shown}"
 
 
 def row_words(row: Row) -> str:
     """Return a row's name with its moderators: 'at equal rates: cnn, learning rate 0.3'."""
     return ": ".join(filter(None, (row.part.name, moderator_words(row)))) or measure_words(row.part)
-
-
-def finding(row: Row) -> str:
-    """Return in words what happens in a row, and what would settle it where it is open."""
-    match row.verdict:
-        case "unresolved":
-            needed = f"; about {row.resolved_by:,} seeds would decide" if row.resolved_by else ""
-            return f"{row.reason}{needed}"
-        case "supported" if row.remark:
-            source = f" ({format_value(row.part.source_value, row.part)})" if row.part.source_value is not None else ""
-            return f"{row.reason}; {row.remark}{source}"
-        case _:
-            return row.reason
-
-
-def side_words(row: Row, side: Literal["baseline", "treatment"]) -> str:
-    """Return what one side of a row comes to, the median over seeds, with its arm's rate: '143 at 0.3', '> 400'."""
-    ends: tuple[float, float] | None = getattr(row.comparison, side)
-    arm = getattr(row.part, side)
-    if ends is None:
-        return "–"
-    low, high = ends
-    text = _digits(abs(low)) if low >= 0 else f"−{_digits(abs(low))}"
-    if math.isinf(high) and math.isfinite(low):
-        text = f"> {text}"
-    elif low != high:
-        text += f" … {_digits(high)}"
-    rate = row.comparison.rates.get(arm)
-    shown = "learning rate" not in row.moderators and isinstance(rate, float | int)
-    return f"{text} at {rate:g}" if shown else text
 
 
 def comparison_words(part: PartConfig) -> str:
@@ -134,7 +158,7 @@ def comparison_words(part: PartConfig) -> str:
 
 
 def measure_words(part: PartConfig) -> str:
-    """Return what is measured, in words: 'late value (accuracy/validation) within a quarter of the steps'."""
+    """Return what is measured, in words: 'late value (accuracy/validation), first 25 % of the steps'."""
     words = part.measure.replace("_", " ")
     if part.step is not None:
         words += f" {part.step:,}" if part.measure == "value_at_step" else f" at step {part.step:,}"
@@ -162,12 +186,12 @@ def counts(results: Sequence[ClaimResult]) -> str:
     found = Counter(result.verdict for result in results)
     shown = ", ".join(f"{found[verdict]} {verdict_words(verdict)}" for verdict in SYMBOLS if found[verdict])
     sets = distinct_trainings(results)
-    return f"By claim: {shown}; resting on {sets} distinct set{'s' if sets != 1 else ''} of trainings."
+    return f"By claim: {shown}; resting on {sets} distinct set{'' if sets == 1 else 's'} of trainings."
 
 
 def format_times(ratio: float) -> str:
     """Return a ratio by itself: '0.29×', '1.24×', '∞'."""
-    return "∞" if math.isinf(ratio) else f"{_digits(ratio)}×"
+    return "∞" if math.isinf(ratio) else f"{digits(ratio)}×"
 
 
 def plain_number(value: float) -> str:
@@ -181,52 +205,60 @@ def plain_number(value: float) -> str:
     return text.replace("-", "−")
 
 
-def _bound(low: float, high: float, part: PartConfig) -> str:
-    """An estimate, or what is known of it: '2.3×', '≥ 5.2×', '≤ 0.4×', '3.1 … 4.4×'."""
-    if low == high:
-        return format_value(low, part)
-    if math.isinf(high):
-        return f"≥ {format_value(low, part)}"
-    if low <= 0 and part.effect == "ratio":
-        return f"≤ {format_value(high, part)}"
-    return f"{_signed(low, part)} … {format_value(high, part)}"
+def digits(value: float) -> str:
+    """Two digits, three from 1 to 2: '0.29', '1.24', '6.2', '14', '1,234'; the very small in powers of ten."""
+    size = abs(value)
+    if not math.isfinite(size):
+        return plain_number(value)
+    if size != 0 and not 1e-3 <= size < 1e5:
+        return plain_number(float(f"{value:.1e}"))
+    figures = 3 if 0.995 <= size < 1.995 else 2
+    rounded = float(f"{size:.1e}")  # 9.96 has as many digits before the point as 10
+    places = max(0, figures - 1 - math.floor(math.log10(rounded))) if size else 0
+    text = f"{size:,.{places}f}"
+    return f"−{text}" if value < 0 else text
 
 
-def _signed(value: float, part: PartConfig) -> str:
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    in_points = part.unit == "points" and part.effect in ("difference", "level")
-    text = f"{abs(value):,.1f}" if in_points else _digits(abs(value))
-    sign = "−" if value < 0 else "+" if part.effect == "difference" and value > 0 else ""
-    return sign + text
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a moderator's values can be put in order."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return words as one would say them: 'a', 'a and b', 'a, b and c'."""
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def signed(value: float, part: PartConfig) -> str:
+    """Return an effect without its unit; a difference with its sign."""
+    if part.unit == "points" and part.effect in ("difference", "level") and math.isfinite(value):
+        text = f"{abs(value):,.1f}"
+        sign = "" if text == "0.0" else "−" if value < 0 else "+" if part.effect == "difference" else ""
+        return sign + text
+    return f"+{digits(value)}" if part.effect == "difference" and 0 < value < math.inf else digits(value)
+
+
+def _estimate(row: Row) -> str:
+    """What is known of an effect: '2.3×', '≥ 5.2×', '≤ 0.4×', '3.1 … 4.4×'."""
+    low, high = row.estimate
+    value, sign = known_end(row)
+    if math.isnan(value):
+        return "no bound known"
+    if sign == "≥" and math.isfinite(high):
+        return f"{signed(low, row.part)} … {format_value(high, row.part)}"
+    return " ".join(filter(None, (sign, format_value(value, row.part))))
+
+
+def _has_end(value: float, part: PartConfig) -> bool:
+    """Whether the end of an interval says anything: no infinite one does, nor 0 of a ratio."""
+    return math.isfinite(value) and not (part.effect == "ratio" and value == 0)
 
 
 def _with_unit(text: str, value: float, part: PartConfig) -> str:
     if part.effect == "ratio":
         return f"{text}×" if math.isfinite(value) else text
+    if part.effect == "recovered":
+        return text
     if part.unit == "points":
         return f"{text} %" if part.effect == "level" else f"{text} points"
     return f"{text} {part.unit}" if part.unit in ("steps", "seconds") else text
-
-
-def _digits(value: float) -> str:
-    """Two or three digits: '0.29', '1.24', '14', '1,200'; very small and very large ones in powers of ten."""
-    if value == 0:
-        return "0"
-    if value < 1e-3 or value >= 1e5:
-        mantissa, _, exponent = f"{value:.1e}".partition("e")
-        return f"{mantissa}e{int(exponent)}".replace("-", "−")
-    if value < 0.995:
-        return f"{value:.2g}"
-    return f"{value:.2f}" if value < 1.995 else f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
-
-
-def _moderator(name: str, value: Any) -> str:
-    shown = (
-        f"{100 * value:.1f} %" if name == "level" else f"{value:g}" if isinstance(value, float | int) else str(value)
-    )
-    return shown if name == "net" else f"{name} {shown}"
-
-
-def _and(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

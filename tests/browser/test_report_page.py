@@ -2,26 +2,30 @@
 
 import html
 import json
+import math
 import re
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from claim_results import around, claim, row
 
 from experiments.analysis.statistics import AACheck
 from experiments.configuration.experiment import ExperimentConfig
 from experiments.records.storage import Curve
-from experiments.reporting.headline_figures import steps_by_rate_figure
 from experiments.reporting.report import Evidence, render_report
-from tests.reporting.invented import points, ratio, several, untested
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
+]
+LONG = {"statement": "A statement of some length " * 8, "source": "source", "scale": "word" * 40}
+ROWS = [
+    row(around(at), held={"net": "a network of a long name", "learning rate": at}, treatment="an_arm_of_a_long_name")
+    for at in (1.0, 2.0, 3.0)
 ]
 MEASURE = """
 <script>
@@ -43,22 +47,17 @@ onload = () => {
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    long = {"statement": "A statement of some length " * 8, "scale": "word" * 40}
-    claims = [
-        replace(ratio(2.3), id="a_claim_with_a_rather_long_name_to_wrap"),
-        ratio(0.5, "reversed"),
-        several(),
-        points(0.1),
-        untested(),
-    ]
-    claims = [replace(claim, config=claim.config.model_copy(update=long)) for claim in claims]
     return render_report(
-        claims,
-        {"reversed": evidence()},
+        [
+            claim("a_claim_with_a_rather_long_name_to_wrap", "supported", *ROWS, **LONG),
+            claim("reversed", "reversed", row(around(0.5)), experiments=("relu",), **LONG),
+            claim("a_bound", "depends", row([(2.0, math.inf)] * 20), depends_on=("net", "learning rate"), **LONG),
+            claim("missing", "not tested", reason="runs are missing", **LONG),
+        ],
+        {"relu": evidence()},
         tier="embedded",
         provenance={"git_commit": "0123456789abcdef" * 4},
-        aa_check=AACheck(0.003, 0.9, 1000, 0.95, 1000),
-        headlines=[("A figure of the first look", steps_by_rate_figure(claims, "digits"))],
+        aa_check=AACheck(0.003, 0.6, 1000, 0.95, 1000),
     )
 
 
@@ -96,7 +95,7 @@ def test_the_page_fits_its_width_without_complaints(page: str, width: int, schem
     assert found["width"] == width
     assert found["needed"] <= width
     assert found["cut"] == 0
-    assert (found["figures"], found["empty"]) == (7, 0)
+    assert (found["figures"], found["empty"]) == (5, 0)
     assert found["page"] == ("rgb(18, 23, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
     assert found["labels"] == [found["ink"]]
 

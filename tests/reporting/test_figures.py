@@ -7,10 +7,11 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from claim_results import RESULTS
 from matplotlib.figure import Figure
 
 from experiments.records.storage import Curve
-from experiments.reporting.effect_figures import effect_figure, verdict_overview
+from experiments.reporting.effect_figures import effect_figure
 from experiments.reporting.figures import (
     INK,
     Convergence,
@@ -21,7 +22,7 @@ from experiments.reporting.figures import (
     rate_figure,
     svg_file,
 )
-from tests.reporting.invented import points, ratio, several
+from experiments.reporting.overview_figure import verdict_overview
 
 
 def curve(*values: float, every: int = 50) -> Curve:
@@ -44,8 +45,8 @@ def every_figure() -> dict[str, Figure]:
         "convergence": convergence_figure(Convergence(curves, 0.9)),
         "rate": rate_figure(table),
         "percentiles": percentiles_figure(curves, {"no_bn": spread, "custom_bn": spread}),
-        "effect": effect_figure(several()),
-        "overview": verdict_overview([ratio(2), points(1)]),
+        "effect": effect_figure(RESULTS[2]),
+        "overview": verdict_overview(RESULTS),
     }
 
 
@@ -93,10 +94,6 @@ def test_percentile_panels_share_their_scale() -> None:
     assert [axes.get_title() for axes in (without, with_bn)] == ["(b) no_bn", "(c) custom_bn"]
 
 
-def test_overview_of_nothing_says_so() -> None:
-    assert "no effect to draw" in texts(verdict_overview([]))
-
-
 def test_inline_figures_share_no_id_and_style_nothing_else_on_the_page() -> None:
     pages = [inline_svg(figure, name, "a picture") for name, figure in every_figure().items()]
     ids = [found for svg in pages for found in re.findall(r' id="([^"]+)"', svg)]
@@ -111,7 +108,7 @@ def test_inline_figures_share_no_id_and_style_nothing_else_on_the_page() -> None
 
 
 def test_the_description_of_a_figure_is_escaped() -> None:
-    svg = inline_svg(verdict_overview([]), "x", '"><script>\\1')
+    svg = inline_svg(every_figure()["rate"], "x", '"><script>\\1')
     assert ET.fromstring(svg).get("aria-label") == '"><script>\\1'
 
 

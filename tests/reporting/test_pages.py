@@ -1,43 +1,100 @@
+"""README's first look, the page of verdicts, and the markers between which the first stands."""
+
+from __future__ import annotations
+
 import re
 
 import pytest
+from claim_results import HOSTILE, RESULTS, STEPS, around, claim, row
 
-from experiments.reporting.pages import first_look, replace_between_markers, verdict_page
-from tests.reporting.invented import points, ratio, several, untested
-
-
-def test_the_tiers_stand_side_by_side_and_a_claim_that_one_lacks_is_not_run():
-    page = verdict_page({"mnist": [ratio(2)], "embedded": [ratio(1), points(1)]})
-    assert "| claim | statement | source says | MNIST | 8×8 digits |" in page
-    assert "| [faster](#faster) | s | 3 times | ✓ supported | ≈ no material difference |" in page
-    assert "| [better](#better) | s | – | not run | ✓ supported |" in page
-    assert page.count('<a id="faster"></a>') == 1
+from experiments.reporting.pages import first_look, replace_between_markers, verdict_page, verdict_table_markdown
 
 
-def test_every_row_stands_with_its_moderators_and_its_effect():
-    page = verdict_page({"mnist": [several(), untested()]}).replace("seconds per step: ", "")
-    assert "| relu | ✓ supported | 2.0× \\[1.91, 2.1] | 0.8 … 1.25× | 1.00 | 2.0 |" in page
-    assert "**MNIST: ◐ depends on net**" in page
-    assert "runs of bn are missing" in page
+def test_a_line_a_claim_shows_the_tiers_side_by_side_and_where_they_differ() -> None:
+    embedded = [claim("faster", "supported", row([2.0] * 20)), claim("better", "unresolved", row([2.0] * 20))]
+    lines = verdict_table_markdown({"mnist": RESULTS[:2], "embedded": embedded}).splitlines()
+    assert lines[0] == ("MNIST: By claim: 1 ✓ supported, 1 ⇄ reversed; resting on 1 distinct set of trainings.  ")
+    assert lines[3] == "| claim | statement | the source says | MNIST | 8×8 digits | differs |"
+    assert lines[5] == (
+        "| [faster](#faster) | BN helps | 31 M → 2.1 M steps (14×) | ✓ supported<br>2.3× [2.2, 2.4] "
+        "| ✓ supported<br>2.0× |  |"
+    )
+    assert lines[6].endswith("| ? unresolved<br>2.0× | ⇄ on MNIST, ? on 8×8 digits |")
 
 
-def test_no_text_ends_a_cell_or_starts_a_tag():
-    hostile = ratio(2, where={"net": "a|b <img> `c`\nd"})
-    table = [line for line in verdict_page({"mnist": [hostile]}).splitlines() if "img" in line]
-    assert len(table) == 1
-    assert "a\\|b \\<img\\> \\`c\\` d" in table[0]
+def test_a_claim_of_one_tier_alone_is_not_run_in_the_other() -> None:
+    lines = verdict_table_markdown({"mnist": RESULTS[:1], "embedded": RESULTS[1:2]}).splitlines()
+    assert lines[5].endswith("| not run |  |")
+    assert "| not run | ⇄ reversed<br>" in lines[6]
+    assert verdict_table_markdown({"mnist": RESULTS[:1]}).splitlines()[2].endswith("| the source says | MNIST |")
+    assert verdict_table_markdown({"mnist": []}) == "No claim has been evaluated yet."
 
 
-def test_readme_shows_three_figures_before_any_words():
-    text = first_look("mnist", [ratio(2)], "docs/results/mnist")
-    assert re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text) == [
-        f"docs/results/mnist/{name}.svg" for name in ("steps_by_rate", "steps_by_accuracy", "accuracy_by_rate")
+def test_every_row_of_a_claim_stands_in_its_section() -> None:
+    page = verdict_page({"mnist": RESULTS[:1]}, "Written by a script.")
+    assert page.startswith("# Verdicts\n\nWritten by a script.\n\nMNIST: By claim")
+    section = page[page.index("\n## faster") :].splitlines()
+    assert "* The source says: 31 M → 2.1 M steps (14×)" in section
+    assert "**MNIST: ✓ supported**: as the rows say" in section
+    assert section[-1] == (
+        "| steps to level |  | 2.3× [2.2, 2.4] | 300 steps at 0.3 | 130 steps at 1 | 0.8 … 1.25× | ✓ supported "
+        "| more than 1.25× in 20 of 20 seeds; smaller than the source says (14×) |"
+    )
+
+
+def test_rows_beside_the_verdict_say_so_and_notes_stand_once() -> None:
+    of = {"note": "only custom_bn trains at: 3, 10"}
+    rows = [row(around(2.0), held={"net": "relu"}, of=of), row(around(2.0), STEPS, role="beside", of=of)]
+    page = verdict_page({"mnist": [claim("x", "supported", *rows)]})
+    assert page.count("* only custom_bn trains at: 3, 10") == 1
+    assert "| steps to level | relu | 2.0×" in page
+    assert "| steps to level (beside) |" in page
+
+
+def test_every_link_of_the_table_leads_to_a_section() -> None:
+    page = verdict_page({"mnist": RESULTS})
+    links = re.findall(r"\]\(#(\w+)\)", page)
+    assert links == re.findall(r"^## (\w+)$", page, re.MULTILINE) == [result.id for result in RESULTS]
+
+
+def test_hostile_words_cannot_break_the_markdown_table() -> None:
+    hostile = claim("x", "reversed", row([0.5] * 20, name=HOSTILE), statement=HOSTILE, source_says=HOSTILE)
+    table = verdict_table_markdown({"mnist": [hostile]}).splitlines()[-1]
+    assert len(re.findall(r"(?<!\\)\|", table)) == 5
+    last = verdict_page({"mnist": [hostile]}).splitlines()[-1]
+    assert len(re.findall(r"(?<!\\)\|", last)) == 9
+    for line in (table, last):
+        assert re.search(r"(?<!\\)<(?!br>)", line) is None
+        assert "](javascript" not in line
+
+
+def test_readme_shows_three_figures_and_then_what_can_be_quoted() -> None:
+    judged = [claim("faster_when_tuned", "supported", row([2.0] * 20, held={"net": "relu", "level": 0.9}))]
+    lines = first_look("mnist", judged, "docs/results/mnist").splitlines()
+    assert [line.rpartition("(")[2] for line in lines[:5:2]] == [
+        f"docs/results/mnist/{name}.svg)" for name in ("steps_by_rate", "steps_by_accuracy", "accuracy_by_rate")
     ]
+    assert lines[6].startswith("* On MNIST, at the best learning rate for each")
+    assert len(lines) == 7
 
 
-def test_markers_stand_once_and_in_order():
-    text = "a\n<!-- x:begin -->\nold\n<!-- x:end -->\nb"
-    assert replace_between_markers(text, "x", "new\n") == "a\n<!-- x:begin -->\nnew\n<!-- x:end -->\nb"
-    for broken in ("", "<!-- x:end --><!-- x:begin -->", text * 2):
-        with pytest.raises(ValueError, match="<!-- x:"):
-            replace_between_markers(broken, "x", "new")
+def test_a_block_between_markers_is_replaced_and_then_stays() -> None:
+    text = "before\n<!-- verdicts:begin -->\nold\n<!-- verdicts:end -->\nafter\n"
+    once = replace_between_markers(text, "verdicts", "new\n")
+    assert once == "before\n<!-- verdicts:begin -->\nnew\n<!-- verdicts:end -->\nafter\n"
+    assert replace_between_markers(once, "verdicts", "new") == once
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("nothing", "verdicts:begin -->: expected exactly once, found 0 times"),
+        ("<!-- v:begin -->", "verdicts:begin -->: expected exactly once, found 0 times"),
+        ("<!-- verdicts:begin -->" * 2, "begin -->: expected exactly once, found 2 times"),
+        ("<!-- verdicts:begin -->", "verdicts:end -->: expected exactly once, found 0 times"),
+        ("<!-- verdicts:end --><!-- verdicts:begin -->", "end -->: expected after .* found before it"),
+    ],
+)
+def test_missing_doubled_and_swapped_markers_are_refused(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        replace_between_markers(text, "verdicts", "new")

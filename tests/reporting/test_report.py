@@ -1,47 +1,151 @@
+"""The page: all that a claim rests on, nothing loaded, nothing broken."""
+
+from __future__ import annotations
+
 import re
+import sys
+from dataclasses import replace
 
-from experiments.analysis.statistics import AACheck
-from experiments.reporting.report import Evidence, render_report, settings_words
-from tests.judging import experiment
-from tests.reporting.invented import points, ratio, several, untested
+import pandas as pd
+import pytest
+from claim_results import (
+    HOSTILE,
+    RESULTS,
+    Elements,
+    claim,
+    evidence,
+    experiment,
+    report,
+    row,
+    words,
+)
+from matplotlib.figure import Figure
 
-CLAIMS = [ratio(2), ratio(1, "same"), points(-1), several(), untested()]
-
-
-def page(**changes: object) -> str:
-    settings = {"tier": "mnist", "provenance": {"python": "3.12"}, "aa_check": AACheck(0.004, 0.9, 1000, 0.96, 1000)}
-    return render_report(CLAIMS, {"faster": Evidence(experiment(rates=(0.1, 1.0)))}, **(settings | changes))
-
-
-def test_every_claim_has_its_verdict_its_rows_and_its_sources():
-    text = page()
-    for result in CLAIMS:
-        assert f'<section class="claim" id="{result.id}">' in text
-    assert "✓ supported" in text
-    assert "◐ depends on net" in text
-    assert "3 times" in text
-    assert "runs of bn are missing" in text
-
-
-def test_a_reversed_claim_is_set_against_its_source():
-    assert "This goes against the statement as made by s." in page()
-
-
-def test_the_check_on_itself_stands_with_its_bounds():
-    text = page()
-    assert "<strong>0.4 %</strong> came out ✓ or ⇄ (at most 1 % may), 90.0 % ≈." in text
-    assert "<strong>96.0 %</strong> of 1,000 draws" in text
-    assert "Not run for this report." in page(aa_check=None)
+from experiments import reporting
+from experiments.reporting.commands import PROJECT
+from experiments.reporting.figures import rate_figure
+from experiments.reporting.report import (
+    render_report,
+    settings_words,
+)
 
 
-def test_all_is_in_the_page_itself():
-    text = page()
-    assert "<script" not in text
-    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]+', text)
+def test_the_report_says_every_verdict_with_word_and_symbol() -> None:
+    text = words(report()).replace("\xa0", " ")
+    for verdict in ("✓ supported", "⇄ reversed", "◐ depends on net", "– not tested"):
+        assert verdict in text
+    assert "By claim: 1 ✓ supported, 1 ⇄ reversed" in text
+    assert "resting on 2 distinct sets of trainings." in text
 
 
-def test_settings_are_told_in_words():
-    words = dict(settings_words(experiment(rates=(0.1, 1.0))))
-    assert words["evaluation seeds"] == "0–19"
-    assert words["optimizer.learning_rate"] == "0.1, 1"
-    assert words["tuning"] == "optimizer.learning_rate of each arm, on seeds 100–104"
+def test_a_section_holds_all_that_a_claim_rests_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(PROJECT / ".venv" / "bin" / "python"))
+    text = words(report(RESULTS[:1])).replace("\xa0", " ")
+    for expected in (
+        "Source Ioffe & Szegedy 2015",
+        "The source says 31 M → 2.1 M steps (14×)",
+        "steps to level 2.3× [2.2, 2.4] 300 steps at 0.3 130 steps at 1 0.8 … 1.25× ✓ supported more than 1.25× in "
+        "20 of 20 seeds; smaller than the source says (14×)",
+        ".venv/bin/python scripts/reproduce.py faster --tier mnist , in the project's folder",
+        ".venv/bin/python scripts/report.py --tier mnist --results elsewhere/mnist git commit",
+        "Every seed, and the medians with their intervals",
+        "Validation accuracy over training",
+        "Accuracy against the learning rate, tuning seeds 100–104",
+        "learning_rate: 0.1",
+        "git commit abc",
+        "git dirty no",
+        "packages keras 3.15.0",
+    ):
+        assert expected in text
+
+
+def test_an_experiment_that_claims_share_is_shown_once_and_linked_from_each() -> None:
+    page = Elements(report(RESULTS[:3]))
+    assert [value for _, value in page.values("href")].count("#runs-relu") == 3
+    assert page.text.count("Validation accuracy over training") == 1
+    assert "#runs-cnn" not in [value for _, value in page.values("href")]  # whose runs are not at hand
+    assert "cnn" in page.text
+
+
+def test_sentences_and_figures_come_first() -> None:
+    found = row([2.0] * 20, held={"net": "relu", "level": 0.9})
+    page = render_report(
+        [claim("faster_when_tuned", "supported", found)], {}, tier="mnist", provenance={}, aa_check=None,
+        headlines=[("steps by rate", rate_figure(evidence().table))],
+    )  # fmt: skip
+    text = words(page)
+    assert "On MNIST, at the best learning rate for each" in text[: text.index("All claims at a glance")]
+    assert page.index('aria-label="steps by rate"') < page.index("All claims at a glance")
+
+
+def test_accuracy_is_drawn_at_the_rates_of_the_grid_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[pd.DataFrame] = []
+
+    def draw(runs: pd.DataFrame) -> Figure:
+        drawn.append(runs)
+        return rate_figure(runs)
+
+    monkeypatch.setattr(reporting.report, "rate_figure", draw)
+    shown = evidence()
+    between = shown.table.assign(**{"optimizer.learning_rate": 0.3162})
+    shown = replace(shown, table=pd.concat([shown.table, between]))
+    render_report(RESULTS[:1], {"relu": shown}, tier="mnist", provenance={}, aa_check=None)
+    assert set(drawn[0]["optimizer.learning_rate"]) == {0.1, 1.0}
+
+
+def test_the_aa_check_is_in_the_report_and_its_absence_is_said() -> None:
+    text = words(report())
+    assert "1,000 times and the halves compared as if they were two arms: a difference was found in 0.4 %" in text
+    assert "no material difference in 62.0 %" in text
+    assert "covered it in 95.1 % of 2,000 draws" in text
+    page = render_report([], {}, tier="mnist", provenance={}, aa_check=None)
+    assert "Not run for this report." in words(page)
+
+
+def test_a_report_on_no_claim_is_still_a_page() -> None:
+    page = report([])
+    assert "No claim has been evaluated yet." in words(page)
+    assert "Verdict table" not in page
+
+
+def test_hostile_words_stay_words() -> None:
+    hostile = claim(
+        "x", "reversed", row([0.5] * 20, name=HOSTILE), statement=HOSTILE, source=HOSTILE, scale=HOSTILE, reason=HOSTILE
+    )
+    page = Elements(report([hostile]))
+    assert not [tag for tag, _ in page.found if tag in ("script", "img")]
+    assert HOSTILE in page.text
+
+
+def test_the_page_loads_nothing() -> None:
+    page = Elements(report())
+    for tag, value in page.values("src", "srcset", "action", "data", "poster"):
+        raise AssertionError(f"{tag} loads {value}")
+    for tag, value in page.values("href", "xlink:href"):
+        assert value.startswith("#") or value == "data:," or tag == "a", f"{tag} loads {value}"
+    assert "@import" not in report()
+    assert set(re.findall(r"url\((.)", report())) <= {"#"}
+    assert not [tag for tag, _ in page.found if tag in ("script", "iframe", "object", "embed")]
+
+
+def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere() -> None:
+    page = Elements(report())
+    ids = [value for _, value in page.values("id")]
+    assert len(ids) == len(set(ids))
+    assert {result.id for result in RESULTS} <= set(ids)
+    assert {value[1:] for _, value in page.values("href", "xlink:href") if value[0] == "#"} <= set(ids)
+
+
+def test_the_same_results_give_the_same_bytes() -> None:
+    assert report() == report()
+
+
+def test_settings_name_what_was_trained() -> None:
+    found = dict(settings_words(experiment()))
+    assert found["data"] == "digits, batches of 60, first 1,200 training examples, standardize"
+    assert found["network"] == "mlp 100-100-100, sigmoid, glorot_uniform"
+    assert found["arm no_bn"] == "the base run"
+    assert found["arm custom_bn"] == "model.norm.kind = custom"
+    assert found["optimizer.learning_rate"] == "0.1, 1"
+    assert found["evaluation seeds"] == "0–2, 7"
+    assert found["tuning"] == "optimizer.learning_rate of each arm, on seeds 100–104"
