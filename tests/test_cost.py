@@ -11,7 +11,7 @@ import pytest
 from counting import calls, opened
 
 from experiments.analysis.results_table import results_table
-from experiments.configuration.claim import ClaimConfig
+from experiments.configuration.claim import PartConfig
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
 from experiments.records import storage
@@ -85,9 +85,9 @@ def test_tabulating_costs_each_finished_run_alike_and_little(finished: dict[int,
 
 
 def test_measuring_costs_each_run_alike_and_little():
-    part = {"effect": "level", "treatment": "bn", "margin": {"at_least": 0}}
-    parts = [part | {"measure": measure} for measure in ("steps_to_target", "final_value")]
-    claim = ClaimConfig.model_validate({"statement": "s", "source": "s", "parts": parts, "target": 0.9})
+    part = {"effect": "level", "treatment": "bn", "role": "beside"}
+    measures = ({"measure": "steps_to_level", "level": 0.9}, {"measure": "final_value"})
+    parts = [PartConfig.model_validate(part | measure) for measure in measures]
     entries = [("bn", {"optimizer.learning_rate": 0.1}, BLANK)] * MANY
-    assert len(results_table(entries, claim)) == MANY
-    assert cost_of_a_run(lambda runs: results_table(entries[:runs], claim)) < 300  # calls: 0.1 ms
+    assert len(results_table(entries, parts)) == MANY
+    assert cost_of_a_run(lambda runs: results_table(entries[:runs], parts)) < 300  # calls: 0.1 ms

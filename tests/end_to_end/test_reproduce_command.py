@@ -40,7 +40,7 @@ def test_a_claim_is_trained_judged_and_reported(first: tuple[Path, str]) -> None
     page = (out / "embedded" / "report.html").read_text(encoding="utf-8")
     assert f'id="{CLAIM}"' in page
     assert 'class="verdict supported"' in page
-    assert len(list((out / "embedded" / CLAIM).rglob("run.json"))) == 20
+    assert len(list((out / "embedded" / CLAIM).rglob("run.json"))) == 40
 
 
 def test_given_again_it_trains_nothing_and_says_the_same(first: tuple[Path, str]) -> None:
@@ -48,7 +48,7 @@ def test_given_again_it_trains_nothing_and_says_the_same(first: tuple[Path, str]
     before = {path: path.stat().st_mtime_ns for path in out.rglob("run.json")}
     again = command("reproduce.py", CLAIM, "--out", out)
     assert again.returncode == 0
-    assert "20 runs are done already and kept" in again.stdout
+    assert "40 runs are done already and kept" in again.stdout
     assert verdict(again.stdout) == verdict(printed)
     assert {path: path.stat().st_mtime_ns for path in out.rglob("run.json")} == before
 
