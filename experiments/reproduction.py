@@ -162,15 +162,20 @@ def headlines(
 
 @_telling_of_files()
 def publish(
-    documents: Path, tier: str, claims: Claims, results: Mapping[str, Results], judged: Sequence[ClaimResult]
+    documents: Path,
+    tier: str,
+    folder: Path,
+    claims: Claims,
+    results: Mapping[str, Results],
+    judged: Sequence[ClaimResult],
 ) -> None:
     """Write a tier's figures, results tables and provenance as they are kept with the project.
 
-    documents: the folder that holds `<tier>/`, from which `scripts/report.py` can judge again.
+    documents: the folder that holds `<tier>/`, from which `scripts/report.py` can judge again. folder: of the runs.
     """
     target = documents / tier
     target.mkdir(parents=True, exist_ok=True)
-    about = provenance_of(target, studies_of(claims, target))
+    about = provenance_of(folder, studies_of(claims, folder))
     storage.write_atomically(target / "provenance.json", (json.dumps(about, indent=1) + "\n").encode())
     for name, of_experiment in results.items():
         if not of_experiment.table.empty:

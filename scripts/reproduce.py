@@ -110,7 +110,7 @@ def _reproduce(
     if publish and progress.failed:
         errors.print("error: nothing is published while runs fail", style="red")
     elif publish:
-        reproduction.publish(PUBLISHED, tier.value, of_tier, results, judged)
+        reproduction.publish(PUBLISHED, tier.value, folder, of_tier, results, judged)
         reproduction.renew_pages(PUBLISHED, PROJECT / "README.md")
     return not progress.failed
 

@@ -157,7 +157,7 @@ def test_a_full_disk_at_the_report_is_an_error_that_names_the_file(
     with pytest.raises(StorageError, match=r"report\.html: No space left on device"):
         reproduction.write_report(tmp_path, "embedded", claims, {}, [], 1)
     with pytest.raises(StorageError, match=r"provenance\.json: No space left on device"):
-        reproduction.publish(tmp_path, "embedded", claims, {}, [])
+        reproduction.publish(tmp_path, "embedded", tmp_path, claims, {}, [])
 
 
 def test_a_claim_over_all_claims_is_judged_last_and_needs_no_runs() -> None:

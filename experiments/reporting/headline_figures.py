@@ -78,7 +78,7 @@ def steps_by_accuracy_figure(results: Sequence[ClaimResult], data: str) -> Figur
     axes.xaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{plain_number(100 - error)} %"))
     axes.set_xlabel("validation accuracy asked for (error on a logarithmic axis)")
     _draw_lines(axes, lines)
-    _titles(figure, f"With the best learning rate for each, how many times fewer steps does BN need? ({data})")
+    _titles(figure, f"At the best learning rates, how many times fewer steps does BN need? ({data})")
     return figure
 
 

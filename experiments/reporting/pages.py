@@ -23,7 +23,7 @@ Tiers = Mapping[str, Sequence[ClaimResult]]  # tier → its judged claims
 DATA = {"embedded": "8×8 digits", "mnist": "MNIST"}  # of each tier, in words
 FIGURES = {
     "steps_by_rate": "At the same learning rate, how many times fewer steps does BN need?",
-    "steps_by_accuracy": "With the best learning rate for each, how many times fewer steps does BN need?",
+    "steps_by_accuracy": "At the best learning rates, how many times fewer steps does BN need?",
     "accuracy_by_rate": "At which learning rates does a network train, with and without BN?",
 }
 HEAD = ("comparison", "held", "effect [95.9 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
