@@ -183,6 +183,8 @@ def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault
     on_tuning_seeds = isinstance(part.level, str) or part.matched or part.per_seed == "share_training"
     if (on_tuning_seeds or at_all_rates or part.measure == "gap_at_training_loss") and not config.tuning:
         yield ("measure",), "is taken at levels or rates that are found on tuning seeds; add tuning"
+    if part.level == "common" and part.tuned_for == "measure" and tuned not in part.each:
+        yield ("level",), f"common is no level to tune for; take {tuned} apart by each, or give another level"
     if part.measure == "largest_rate" and not config.edges:
         yield ("measure",), "largest_rate needs the section edges"
     timed = all(changes.get("timed", config.run.timed) for changes in config.arms.values())

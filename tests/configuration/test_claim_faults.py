@@ -107,6 +107,7 @@ def test_a_level_by_itself_has_nothing_to_be_compared_with(tmp_path: Path):
         ({"measure": "drift", "step": "50"}, "", "step has no effect with measure: drift; leave it out"),
         ({"measure": "final_value", "matched": "true"}, "", "matched has no effect with measure: final_value; leave it out"),
         ({"effect": "recovered", "whole": "c", "band": "0.1", "over": "treatment"}, "", "over has no effect with effect: recovered; leave it out"),
+        ({"measure": "steps_to_level", "level": "common", "tuned_for": "measure"}, "level", "common is no level to tune for; take optimizer.learning_rate apart by each, or give another level"),
     ],
 )  # fmt: skip
 def test_a_part_asks_only_for_runs_that_are_there(tmp_path: Path, changes: dict[str, str], field: str, fault: str):
