@@ -204,3 +204,15 @@ def test_runs_made_on_different_machines_name_them_all(tmp_path: Path) -> None:
     page = reproduction.results_page(tmp_path, {"mnist": []})
     assert "* processor: A; B\n" in page
     assert "* environment: none; XLA_FLAGS --xla_cpu_enable_fast_math=true\n" in page
+
+
+def test_what_is_published_says_on_what_its_runs_were_made(tmp_path: Path) -> None:
+    claims = load_claims(Tier.embedded).of(["layer_inputs_are_standardized"])
+    (study,) = reproduction.studies_of(claims, tmp_path / "runs")
+    for place in study.evaluation():
+        about = {"wall_seconds": 2.0, "git_commit": "abc"}
+        storage.write_run(place.experiment, place.run, Record(place.run.config, "finished", {}, provenance=about))
+    results = {"layer_inputs_are_standardized": Results(study.experiment.config, study.table())}
+    reproduction.publish(tmp_path / "docs", "embedded", tmp_path / "runs", claims, results, [])
+    found = json.loads((tmp_path / "docs" / "embedded" / "provenance.json").read_bytes())
+    assert found == {"runs": 20, "trainings": 20, "training_seconds": 40, "git_commits": "abc"}
