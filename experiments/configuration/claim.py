@@ -94,6 +94,9 @@ class PartConfig(Strict):
         description="accuracy, from 0 to 1, that steps are counted to; common: what both arms come to at the rate, "
         "less half a point; ladder: five levels below the lower of the arms' best; half_way: from chance to the best",
     )
+    in_a_row: Literal[1, 2] = Field(
+        2, description="of steps_to_level: evaluations in a row that have to be at the level; one may be luck"
+    )
     matched: bool = Field(
         False, description="look no further than where training loss falls to what both arms come to at the rate"
     )
@@ -115,6 +118,9 @@ class PartConfig(Strict):
     )
     tuned_for: Literal["accuracy", "measure"] = Field(
         "accuracy", description="by what an arm's best value of the tuned axis is picked, on tuning seeds"
+    )
+    rate_of: str | None = Field(
+        None, description="an arm at whose best value of the tuned axis all are compared; null: each at its own best"
     )
     per_seed: Literal["value", "worst", "share_training", "growth", "slope"] = Field(
         "value",
