@@ -168,6 +168,8 @@ def rows(**choices: dict[str, dict[str, object]]) -> pd.DataFrame:
         for row in tuned(arm, {0.1: 4 * half, 1: half, 10: 4 * half}, top=0.9)
         if row["seed"] in (*CONFIG.seeds, *CONFIG.tuning.seeds)
     ]
+    for row in trained:  # a network without moving averages has no such curve
+        row["accuracy/validation/moving_0.9"] = row["accuracy/validation"] if row["arm"] == "bn" else []
     found = [row for s in specifications_of(of.specifications) for row in effect_rows(s, results(trained, CONFIG), of)]
     return pd.DataFrame(found)
 
@@ -189,6 +191,12 @@ def test_levels_are_those_that_are_reached_within_the_budget():
     short = found[found["budget"] == "T/2"]
     assert short["level"].tolist() == ["highest", "2nd"]
     assert short["effect_low"].tolist() == pytest.approx([4.0] * 2)
+
+
+def test_an_arm_without_moving_averages_is_read_without_them():
+    found = rows(statistics={"recomputed": {}, "0.9": {"part.metric": "accuracy/validation/moving_0.9"}})
+    assert found["statistics"].tolist() == ["recomputed"] * 5 + ["0.9"] * 5
+    assert found["effect_low"].tolist() == pytest.approx([4.0] * 10)
 
 
 def test_all_arms_may_be_compared_at_the_best_rate_of_one():
