@@ -17,7 +17,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.analysis.specifications import known_size
 from experiments.analysis.statistics import Band, Verdict, band_of
@@ -29,7 +29,7 @@ from experiments.reporting.wording import comparison_words, plain_number, unit_w
 FEW = 150  # specifications that are drawn one by one
 BINS = 120  # stretches of the line of many
 DRAWN: tuple[Verdict, ...] = ("reversed", "no material difference", "unresolved", "supported")
-PLACES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 1, 1.25, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
+PLACES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 LANE, HEAD = 0.17, 2.9  # inches: of an option's row, of the effects above
 BETWEEN = 0.8  # choices, in rows
 FARTHEST = 0.01  # of the effects, at each end, that may lie beyond the axis
@@ -106,13 +106,15 @@ def _effect_axis(axes: Axes, sizes: np.ndarray, band: Band, is_ratio: bool) -> N
         room = (high / low) ** 0.06
         axes.set_yscale("log")
         axes.set_ylim(low / room, high * room)
-        marks = [place for place in PLACES if low / room <= place <= high * room]
-        axes.yaxis.set_major_locator(FixedLocator(marks))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{plain_number(y)}×"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
-    else:
-        room = 0.06 * (high - low)
-        axes.set_ylim(low - room, high + room)
+        marks = [*PLACES, band.low, band.high]
+    else:  # a band's width and, in the same picture, many times that
+        axes.set_yscale("symlog", linthresh=band.high, linscale=0.5)
+        axes.set_ylim(*(end * 1.3 for end in (low, high)))
+        marks = [sign * place for place in (*PLACES, band.high) if place >= band.high for sign in (-1, 1)] + [0.0]
+    least, most = axes.get_ylim()
+    axes.yaxis.set_major_locator(FixedLocator([mark for mark in marks if least <= mark <= most]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{plain_number(y)}{'×' if is_ratio else ''}"))
+    axes.yaxis.set_minor_locator(NullLocator())
     axes.axhspan(band.low, band.high, color=BAND_COLOUR, alpha=0.13, lw=0)
     axes.axhline(band.neutral, color=INK, lw=0.8)
     axes.set_xlim(-0.01 * len(sizes) - 0.5, 1.01 * len(sizes) - 0.5)
@@ -134,7 +136,7 @@ def _draw_many(axes: Axes, drawn: pd.DataFrame, sizes: np.ndarray) -> None:
     places, (least, most) = np.arange(len(sizes)), axes.get_ylim()
     thinned = np.unique(np.linspace(0, len(sizes) - 1, 6 * BINS).astype(int))
     verdicts = drawn["verdict"].to_numpy()
-    for verdict in DRAWN:
+    for verdict in sorted(set(verdicts[thinned])):  # a line without dots would take room at the figure's corner
         of = thinned[verdicts[thinned] == verdict]
         axes.plot(places[of], np.clip(sizes[of], least, most), "o", color=COLOURS[verdict], ms=3, mew=0, clip_on=False)
 

@@ -8,6 +8,7 @@ from math import inf, nan
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from experiments.analysis.specifications import by_median, describe
@@ -88,6 +89,13 @@ def test_of_many_no_intervals_are_drawn_and_options_are_shares_of_stretches():
     assert mlp[-1] == cnn[0] == 0.0
 
 
+@pytest.mark.parametrize("effect", ["ratio", "difference"])
+def test_effects_have_their_room_whatever_verdicts_there_are(effect: str):
+    figure = drawn(table(FEW), effect=effect, unit="points")
+    FigureCanvasAgg(figure).draw()
+    assert figure.axes[0].bbox.height > 2 * figure.dpi
+
+
 def test_without_any_effect_the_figure_says_so():
     assert "no specification has an effect to draw" in texts(drawn(table()[:0]))
 
@@ -97,9 +105,10 @@ def test_the_same_table_gives_the_same_bytes():
 
 
 @pytest.mark.parametrize(("unit", "words"), [("points", "points"), ("", "late value")])
-def test_differences_are_drawn_on_a_plain_axis(unit: str, words: str):
+def test_differences_are_drawn_on_an_axis_with_a_zero(unit: str, words: str):
     figure = drawn(table(), effect="difference", unit=unit, **({} if unit else {"band": 0.1}))
-    assert figure.axes[0].get_yscale() == "linear"
+    assert figure.axes[0].get_yscale() == "symlog"
+    assert 0.0 in figure.axes[0].get_yticks()
     assert words in figure.axes[0].get_ylabel()
 
 
