@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ import pandas as pd
 from experiments.analysis.effects import Ends, one_of_many
 from experiments.analysis.levels import Curves, common_level, common_loss, ladder, loss_ladder
 from experiments.analysis.measures import ACCURACY, TRAIN_LOSS
-from experiments.analysis.run_values import Sought, value_of
+from experiments.analysis.run_values import Column, Sought, curve_within, value_of
 from experiments.analysis.statistics import median
 from experiments.analysis.training_rates import Definition, edges, half_way, trains_at
 from experiments.analysis.tuning import Cell, ResultRows, Tuned, axis_words, plain, tuned_rates
@@ -148,14 +148,19 @@ class PartRuns:
             failed = self._rows.failed(arm, cell, seed)
             raise NoEffectError(f"runs of {arm} {'failed' if failed else 'are missing'}")
 
+        found = value_of(self.part, self._column(row), sought.of(seed))
+        if np.isnan(found[0]):
+            raise NoEffectError(f"runs of {arm} have no value of {self.part.measure}")
+        return found
+
+    def _column(self, row: int) -> Column:
+        """What stands in a run's row, by the names of columns."""
+
         def column(name: str) -> Any:
             found = self._rows.column(name)
             return found[row] if found else None
 
-        found = value_of(self.part, column, sought.of(seed))
-        if np.isnan(found[0]):
-            raise NoEffectError(f"runs of {arm} have no value of {self.part.measure}")
-        return found
+        return column
 
     def _cells(self, arm: str, fixed: Fixed, sought: Sought | None) -> list[Cell]:
         """The cells whose runs make one seed's value: at the fixed values, at the arm's best rate, along the rest.
@@ -167,7 +172,7 @@ class PartRuns:
         for rest in itertools.product(*map(self.values, along)):
             at = {**fixed, **dict(zip(along, rest, strict=True))}
             if self.over and self.over not in at:
-                at[self.over] = self._best(arm, at, sought)
+                at[self.over] = self._best(self.part.rate_of or arm, at, sought)
             found.append(tuple(at[axis] for axis in self.axes))
         return found
 
@@ -203,11 +208,11 @@ class PartRuns:
 
     def _common_levels(self, fixed: Fixed) -> Iterator[tuple[int, float]]:
         """Each seed's level: what its runs of all arms come to, but half way at least."""
-        column, values = self.part.metric or ACCURACY, self._rows.column
+        name, known = self.part.metric or ACCURACY, self._rows.column
         cells = {arm: self._cells(arm, fixed, None) for arm in self.arms}
         for seed in self.config.seeds:
             rows = [self._rows.row(arm, cell, seed) for arm, of_arm in cells.items() for cell in of_arm]
-            found = [values(column)[row] for row in rows if row is not None and values(column)]
+            found = [self._curve(row, name) for row in rows if row is not None and known(name)]
             yield seed, max(common_level(found, self._short), self._half_way) if found else np.nan
 
     def _curves_by_rate(self, arm: str, fixed: Fixed) -> list[Curves]:
@@ -226,7 +231,10 @@ class PartRuns:
         """An arm's curves on tuning seeds, of all cells together."""
         assert self.tuning
         rows = [self._rows.row(arm, cell, seed) for cell in cells for seed in self.tuning.seeds]
-        found = self._rows.column(column)
-        if not found or None in rows:
+        if not self._rows.column(column) or None in rows:
             raise NoEffectError(MISSING.format(arm))
-        return [found[row] for row in rows if row is not None]
+        return [self._curve(row, column) for row in rows if row is not None]
+
+    def _curve(self, row: int, name: str) -> Sequence[float]:
+        """A run's curve within the budget: by what is not reached in it, nothing is measured."""
+        return list(curve_within(self.part, self._column(row), name))

@@ -46,8 +46,8 @@ def _value(part: PartConfig, column: Column, sought: Sought) -> float:
     match part.measure:
         case "steps_to_level":
             assert sought.level is not None
-            curve = _curve(column, names[0])[: _within(part, column) + 1]
-            return np.inf if diverged else hitting_time(curve, every, sought.level)
+            curve = curve_within(part, column, names[0])
+            return np.inf if diverged else hitting_time(curve, every, sought.level, part.in_a_row)
         case "gap_at_training_loss":
             assert sought.loss is not None
             return _relative_gap(_curve(column, names[0]), _curve(column, names[1]), sought.loss)
@@ -70,6 +70,12 @@ def _value(part: PartConfig, column: Column, sought: Sought) -> float:
         case _:
             value = column(names[0])
             return np.nan if value is None else float(value)
+
+
+def curve_within(part: PartConfig, column: Column, name: str) -> np.ndarray:
+    """Return a run's curve up to the last evaluation within the budget."""
+    curve = _curve(column, name)
+    return curve[: _within(part, column) + 1] if part.budget < 1 else curve
 
 
 def _within(part: PartConfig, column: Column) -> int:

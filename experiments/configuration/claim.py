@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import Natural, Number, Positive, Strict
+from models.config import AtMost, Count, Natural, Number, Positive, Strict
 
 MeasureName = Literal[
     "steps_to_level",
@@ -94,6 +94,9 @@ class PartConfig(Strict):
         description="accuracy, from 0 to 1, that steps are counted to; common: what both arms come to at the rate, "
         "less half a point; ladder: five levels below the lower of the arms' best; half_way: from chance to the best",
     )
+    in_a_row: Literal[1, 2] = Field(
+        2, description="of steps_to_level: evaluations in a row that have to be at the level; one may be luck"
+    )
     matched: bool = Field(
         False, description="look no further than where training loss falls to what both arms come to at the rate"
     )
@@ -115,6 +118,9 @@ class PartConfig(Strict):
     )
     tuned_for: Literal["accuracy", "measure"] = Field(
         "accuracy", description="by what an arm's best value of the tuned axis is picked, on tuning seeds"
+    )
+    rate_of: str | None = Field(
+        None, description="an arm at whose best value of the tuned axis all are compared; null: each at its own best"
     )
     per_seed: Literal["value", "worst", "share_training", "growth", "slope"] = Field(
         "value",
@@ -172,6 +178,40 @@ class PartConfig(Strict):
         return self
 
 
+LEVEL = "level"  # the choice that a ladder is by itself
+RUNGS = ("highest", "2nd", "3rd", "4th", "5th")
+Options = Mapping[str, Mapping[str, Any]]  # option → its settings
+
+
+class SpecificationsConfig(Strict):
+    """Which settings would have been as good, for the multiverse: all combinations of the choices are specifications.
+
+    The first option of a choice is the claim's own, unless `preferred` names another.
+    """
+
+    part: PartConfig = Field(description="the comparison, as it is read where no option says otherwise")
+    choices: Mapping[str, Options] = Field(
+        description="choices, their options, and what each sets: fields of part as part.budget, all others of the "
+        "experiment file that is read, dotted from its top, as for --set; those take trainings of their own",
+        examples=[{"budget": {"T": {}, "T/2": {"part.budget": 0.5}}}],
+    )
+    preferred: Mapping[str, str] = Field(
+        {}, description="the claim's own option of choices whose first it is not; of the ladder's: level"
+    )
+    left_out: tuple[Mapping[str, str], ...] = Field(
+        (), description="combinations that say nothing new: a specification that has all options of one is left out"
+    )
+    seeds: Annotated[Count, AtMost(12, "all flips of their signs are counted")] = Field(
+        5, description="evaluation seeds of a specification: so many of the experiment's first"
+    )
+    tuning_seeds: Count = Field(2, description="tuning seeds, likewise")
+
+    @property
+    def on_ladder(self) -> bool:
+        """Whether each level of a ladder is a specification of its own."""
+        return self.part.level == "ladder"
+
+
 class ClaimConfig(Strict):
     """A statement, its source and what decides it."""
 
@@ -187,6 +227,11 @@ class ClaimConfig(Strict):
     chance: Number = Field(0.1, description="accuracy of guessing, from 0 to 1")
     points: Positive = Field(0.5, description="differences of accuracy, in points, that are not material: 1 on digits")
     parts: tuple[PartConfig, ...] = Field((), description="the comparisons")
+    specifications: SpecificationsConfig | None = Field(
+        None,
+        description="other settings that would have been as good, for scripts/multiverse.py",
+        examples=[{"part": {"measure": "late_value"}, "choices": {"budget": {"T": {}, "T/2": {"part.budget": 0.5}}}}],
+    )
     says_bn_helps: bool = Field(
         True,
         description="false for limits, costs and identities: where these fail, they do not show that BN is no help",

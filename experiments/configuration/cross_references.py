@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.configuration.claim import MATCHABLE, NO_METRIC, TIMED_MEASURES, PartConfig
+from experiments.configuration.claim import AT_A_LEVEL, MATCHABLE, NO_METRIC, TIMED_MEASURES, PartConfig
 from experiments.configuration.experiment import (
     LEARNING_RATE,
     MOST_RUNS,
@@ -20,6 +20,7 @@ from experiments.configuration.experiment import (
 from experiments.configuration.faults import Fault
 from experiments.configuration.hints import field_at, not_among
 from experiments.configuration.run import RunConfig
+from experiments.configuration.specifications import specification_faults
 from experiments.configuration.yaml_source import Key
 
 MOST_NAME_BYTES = 255  # of a folder, on every usual file system
@@ -164,12 +165,15 @@ def _claim(config: ExperimentConfig) -> Iterator[Fault]:
         key: Key = ("claim", "parts", i)
         if part.runs is None and config.arms:
             yield from (((*key, *at), text) for at, text in faults_of_part(part, config))
-        yield from ((key, text) for text in _without_effect(part))
+        yield from ((key, text) for text in without_effect(part))
+    if claim and claim.specifications:
+        found = specification_faults(claim.specifications)
+        yield from ((("claim", "specifications", *at), text) for at, text in found)
 
 
 def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault]:
     """Yield what a part asks of an experiment's runs that it does not have; keys from the part on."""
-    for role in ("baseline", "treatment", "whole"):
+    for role in ("baseline", "treatment", "whole", "rate_of"):
         if (arm := getattr(part, role)) is not None:
             yield from _among((role,), arm, config.arms, "an arm")
     for axis in (*part.each, *([part.axis] if part.axis else [])):
@@ -177,7 +181,9 @@ def faults_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault
     yield from _axes_of_part(part, config)
     tuned = config.tuning.over if config.tuning else None
     along_rates = tuned is not None and tuned in (*part.each, part.axis)
-    at_all_rates = part.tuned_for == "measure" or along_rates or part.measure == "largest_rate"
+    at_all_rates = (
+        part.tuned_for == "measure" or part.rate_of is not None or along_rates or part.measure == "largest_rate"
+    )
     if at_all_rates and config.tuning and config.tuning.evaluate == "best":
         yield ("measure",), "compares at other rates than the most accurate; set tuning.evaluate: all"
     on_tuning_seeds = isinstance(part.level, str) or part.matched or part.per_seed == "share_training"
@@ -224,12 +230,14 @@ def _is_number(value: Any) -> bool:
         return False
 
 
-def _without_effect(part: PartConfig) -> Iterator[str]:
-    """What a part sets and its measure or effect makes nothing of."""
+def without_effect(part: PartConfig) -> Iterator[str]:
+    """Yield what a part sets and its measure or effect makes nothing of."""
     for name, decided_by, is_used in (
         ("metric", "measure", part.measure not in NO_METRIC or part.measure == "largest_rate"),
         ("step", "measure", part.measure in ("value_at_step", "gradient_ratio")),
         ("budget", "measure", part.measure in ("late_value", "steps_to_level")),
+        ("in_a_row", "measure", part.measure in AT_A_LEVEL),
+        ("rate_of", "measure", part.measure != "largest_rate"),
         ("matched", "measure", part.measure in MATCHABLE),
         ("over", "effect", part.effect in ("ratio", "difference")),
     ):

@@ -33,12 +33,12 @@ def load_experiment(path: Path, overrides: list[str] | None = None) -> Experimen
         dotted, equals, text = (part.strip() for part in override.partition("="))
         if not equals or not all(dotted.split(".")):
             raise ConfigError([f"{place}: expected field=value, such as run.steps=500"])
-        source.set(_override_key(dotted), parse_value(text, place, dotted), place)
+        source.set(override_key(dotted), parse_value(text, place, dotted), place)
     return check_experiment(path.stem, source)
 
 
-def _override_key(dotted: str) -> Key:
-    """Split a dotted field; the names inside an arm and the axes of the grid have dots of their own."""
+def override_key(dotted: str) -> Key:
+    """Return where a dotted field stands; the names inside an arm and the axes of the grid have dots of their own."""
     whole = {"grid": 1, "arms": 2}.get(dotted.partition(".")[0])
     return tuple(dotted.split(".") if whole is None else dotted.split(".", whole))
 

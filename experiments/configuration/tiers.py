@@ -81,7 +81,7 @@ def read_claims(paths: list[Path]) -> Claims:
         for name in claims[path.stem].config.reads if path.stem in claims else ():
             if name not in experiments and name not in files:
                 try:
-                    files[name] = _file_of(name, path)
+                    files[name] = file_of(name, path)
                     experiments[name] = load_experiment(files[name])
                 except ConfigError as error:
                     faults += error.faults
@@ -98,7 +98,8 @@ def read_claims(paths: list[Path]) -> Claims:
     return Claims(claims, experiments, files)
 
 
-def _file_of(name: str, beside: Path) -> Path:
+def file_of(name: str, beside: Path) -> Path:
+    """Return the file of an experiment that a claim's file reads; raises ConfigError where there is none."""
     for folder in (beside.parent, beside.parent / SHARED):
         if (path := folder / f"{name}.yaml").is_file():
             return path

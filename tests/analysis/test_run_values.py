@@ -121,3 +121,9 @@ def test_the_gap_is_that_of_the_losses_on_the_straight_line():
 def test_what_stands_in_a_column_by_itself_is_read_from_it(measure: str, fields: dict, expected: float):
     assert value(measure, **fields) == expected
     assert isnan(value(measure, row={name: ROW[name] for name in ("status", "steps", "evaluate_every")}, **fields))
+
+
+def test_a_level_is_reached_by_one_evaluation_or_by_two_in_a_row():
+    blip = ROW | {"accuracy/validation": [0.0, 0.6, 0.2, 0.4, 0.8]}
+    assert value("steps_to_level", Sought(level=0.5), blip, in_a_row=1) == pytest.approx(25 / 3)
+    assert value("steps_to_level", Sought(level=0.5), blip) == (40.0, inf)
