@@ -11,11 +11,11 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import reproduction
+from experiments.analysis.claims import ClaimResult
 from experiments.analysis.part_runs import Results
 from experiments.analysis.specifications import Multiverse, describe, effect_rows
 from experiments.analysis.statistics import Verdict
-from experiments.configuration.claim import LEVEL, ClaimConfig, SpecificationsConfig
+from experiments.configuration.claim import ClaimConfig, SpecificationsConfig
 from experiments.configuration.cross_references import faults_of_part, without_effect
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import check_experiment, override_key
@@ -26,6 +26,7 @@ from experiments.records import storage
 from experiments.records.ownership import Origin
 from experiments.reporting.figures import svg_file
 from experiments.reporting.specification_curve import specification_curve
+from experiments.reporting.specification_words import described_words
 from experiments.study import Study
 from experiments.sweeping.workforce import spread
 
@@ -47,11 +48,6 @@ class Universe:
         """Its choices."""
         assert self.claim.specifications
         return self.claim.specifications
-
-    @property
-    def choices(self) -> list[str]:
-        """The names of its choices, which are columns of its table."""
-        return [*self.config.choices, *([LEVEL] if self.config.on_ladder else [])]
 
 
 def universes_of(claims: Claims, folder: Path) -> list[Universe]:
@@ -146,7 +142,7 @@ def _rows(piece: tuple[Sequence[Specification], Results], claim: ClaimConfig) ->
 
 def described(universe: Universe, table: pd.DataFrame, verdict: Verdict | None) -> Multiverse:
     """Return what a claim's specifications come to. verdict: the claim's, where it was judged."""
-    return describe(table, universe.choices, universe.config.part.effect == "ratio", verdict)
+    return describe(table, universe.config.names, universe.config.part.effect == "ratio", verdict)
 
 
 def write(folder: Path, universe: Universe, table: pd.DataFrame, found: Multiverse) -> list[Path]:
@@ -164,11 +160,16 @@ def write(folder: Path, universe: Universe, table: pd.DataFrame, found: Multiver
     return paths
 
 
-def verdicts_of(claims: Claims, folder: Path) -> dict[str, Verdict]:
-    """Return the verdicts on a tier's claims from the results in its folder, as far as there are any."""
-    try:
-        there = [Study(experiment, folder / name) for name, experiment in claims.experiments.items()]
-        results = reproduction.read_tables(there)
-    except storage.StorageError:
-        return {}
-    return {result.id: result.verdict for result in reproduction.judge_all(results, claims.claims)}
+def published_words(folder: Path, judged: Iterable[ClaimResult]) -> dict[str, list[str]]:
+    """Return claim → what its specifications come to, a paragraph each, the first the shortest; none without a table.
+
+    folder: as `write` leaves it. Raises StorageError for a table that cannot be read.
+    """
+    found = {}
+    for result in judged:
+        path, config = folder / f"{result.id}.parquet", result.config.specifications
+        if config and path.exists():
+            table = storage.read_table(path)
+            come_to = describe(table, config.names, config.part.effect == "ratio", result.verdict)
+            found[result.id] = list(described_words(result.config, table, come_to))
+    return found

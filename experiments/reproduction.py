@@ -12,9 +12,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from experiments import multiverse
 from experiments.analysis.claims import ClaimResult, judge, judge_over_all
 from experiments.analysis.comparison import Results
-from experiments.analysis.statistics import AACheck, aa_check
+from experiments.analysis.statistics import AACheck, Verdict, aa_check
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.configuration.claim import RATIO
 from experiments.configuration.experiment import LEARNING_RATE, Experiment
@@ -112,6 +113,15 @@ def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
     return results
 
 
+def verdicts_of(claims: Claims, folder: Path) -> dict[str, Verdict]:
+    """Return the verdicts on a tier's claims from the results in its folder, as far as there are any."""
+    try:
+        results = read_tables(studies_of(claims, folder))
+    except storage.StorageError:
+        return {}
+    return {result.id: result.verdict for result in judge_all(results, claims.claims)}
+
+
 @contextlib.contextmanager
 def _telling_of_files() -> Iterator[None]:
     """Raise StorageError for a file that cannot be written, or read, such as on a full disk."""
@@ -199,7 +209,8 @@ def published(documents: Path) -> dict[str, list[ClaimResult]]:
 
 def results_page(documents: Path, judged: Mapping[str, Sequence[ClaimResult]]) -> str:
     """Return the page of all verdicts with what they were made on."""
-    lines = [verdict_page(judged, INTRODUCTION).rstrip()]
+    settings = {tier: _settings(documents, tier, of_tier) for tier, of_tier in judged.items()}
+    lines = [verdict_page(judged, INTRODUCTION, settings).rstrip()]
     for tier in judged:
         lines += ["", f"## Provenance, {DATA[tier]}", ""]
         about = _published_provenance(documents / tier)
@@ -211,7 +222,12 @@ def readme_with(judged: Mapping[str, Sequence[ClaimResult]], documents: Path, re
     """Return README's text with its first look at the tier that it shows."""
     tier, found = next(iter(judged.items()))
     folder = f"{documents.parent.name}/{documents.name}/{tier}"
-    return replace_between_markers(readme, "verdicts", first_look(tier, found, folder))
+    look = first_look(tier, found, folder, _settings(documents, tier, found))
+    return replace_between_markers(readme, "verdicts", look)
+
+
+def _settings(documents: Path, tier: str, judged: Sequence[ClaimResult]) -> dict[str, list[str]]:
+    return multiverse.published_words(documents / tier / multiverse.FOLDER, judged)
 
 
 @_telling_of_files()
@@ -261,10 +277,7 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise storage.StorageError(f"{path}: cannot be read ({error})") from error
+    table = storage.read_table(path)
     if "trial" not in table:
         raise storage.StorageError(f"{path}: does not say with which settings; write it again by scripts/reproduce.py")
     return table

@@ -80,7 +80,7 @@ def _multiverse(
     replace: bool,
     publish: bool,
 ) -> bool:
-    from experiments import multiverse
+    from experiments import multiverse, reproduction
     from experiments.conduct import conduct
     from experiments.reporting.specification_words import described_words
     from experiments.sweeping.progress import SweepProgress, fold_failures
@@ -91,11 +91,12 @@ def _multiverse(
         tables = conduct(multiverse.studies_of(universes), options, progress.start, progress.update, replace=replace)
     if progress.failed:
         errors.print("\n".join(fold_failures(progress.failed)), style="red")
-    verdicts = multiverse.verdicts_of(of_tier, folder)
+    verdicts = reproduction.verdicts_of(of_tier, folder)
     for universe in universes:
         table = multiverse.effects_of(universe, tables, options.workers_here)
         found = multiverse.described(universe, table, verdicts.get(universe.name))
-        for line in described_words(universe.name, universe.claim, table, found):
+        first, *others = described_words(universe.claim, table, found)
+        for line in (f"{universe.name}: {first}", *(f"  {other}" for other in others)):
             terminal.print_paragraph(console, line)
         for path in multiverse.write(folder / multiverse.FOLDER, universe, table, found):
             console.print(f"  {path}", soft_wrap=True, markup=False)

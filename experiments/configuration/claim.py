@@ -207,6 +207,11 @@ class SpecificationsConfig(Strict):
     tuning_seeds: Count = Field(2, description="tuning seeds, likewise")
 
     @property
+    def names(self) -> list[str]:
+        """The names of the choices, with that of the ladder's levels."""
+        return [*self.choices, *([LEVEL] if self.on_ladder else [])]
+
+    @property
     def on_ladder(self) -> bool:
         """Whether each level of a ladder is a specification of its own."""
         return self.part.level == "ladder"

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -190,6 +191,14 @@ def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:
     """Return on what a run was made and how long it took; None where there is none."""
     about = _about(experiment / run_name(run))
     return about["provenance"] if about else None
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table; raises StorageError where that fails."""
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StorageError(f"{path}: cannot be read ({error})") from error
 
 
 def write_atomically(path: Path, content: bytes) -> None:

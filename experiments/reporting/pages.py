@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.reporting.findings import finding, main_effect
@@ -20,6 +21,10 @@ from experiments.reporting.wording import (
 )
 
 Tiers = Mapping[str, Sequence[ClaimResult]]  # tier → its judged claims
+Settings = Mapping[str, Sequence[str]]  # claim → what its specifications come to, the shortest first
+HOW_ROBUST = (
+    "How much of that is its settings? Nets, data, optimizer, budget, statistics and more, in every combination:"
+)
 DATA = {"embedded": "8×8 digits", "mnist": "MNIST"}  # of each tier, in words
 FIGURES = {
     "steps_by_rate": "At the same learning rate, how many times fewer steps does BN need?",
@@ -29,16 +34,26 @@ FIGURES = {
 HEAD = ("comparison", "held", "effect [95.9 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
 
 
-def first_look(tier: str, judged: Sequence[ClaimResult], folder: str) -> str:
+def first_look(tier: str, judged: Sequence[ClaimResult], folder: str, settings: Settings = MappingProxyType({})) -> str:
     """Return what README shows first: three figures, then what can be quoted. folder: of the tier's figures."""
     pictures = [f"![{words} {DATA[tier]}]({folder}/{name}.svg)" for name, words in FIGURES.items()]
-    return "\n\n".join([*pictures, "\n".join(f"* {_cell([words])}" for words in quotable(judged, DATA[tier]))])
+    quoted = "\n".join(f"* {_cell([words])}" for words in quotable(judged, DATA[tier]))
+    robust = [
+        f"* {_cell([result.config.statement])} {_cell(settings[result.id][:1])} "
+        f"([all of them]({folder}/multiverse/{result.id}.svg))."
+        for result in judged
+        if result.id in settings
+    ]
+    return "\n\n".join([*pictures, *([quoted, HOW_ROBUST, "\n".join(robust)] if robust else [quoted])])
 
 
-def verdict_page(tiers: Tiers, introduction: str = "") -> str:
-    """Return docs/results.md: a table with the tiers side by side, then every claim with all its rows."""
+def verdict_page(tiers: Tiers, introduction: str = "", settings: Mapping[str, Settings] = MappingProxyType({})) -> str:
+    """Return docs/results.md: a table with the tiers side by side, then every claim with all its rows.
+
+    settings: tier → claim → what its specifications come to.
+    """
     top = ["# Verdicts", introduction.strip(), verdict_table_markdown(tiers)]
-    return "\n\n".join(filter(None, [*top, *(_section(name, tiers) for name in _claims(tiers))])) + "\n"
+    return "\n\n".join(filter(None, [*top, *(_section(name, tiers, settings) for name in _claims(tiers))])) + "\n"
 
 
 def verdict_table_markdown(tiers: Tiers) -> str:
@@ -66,7 +81,7 @@ def verdict_table_markdown(tiers: Tiers) -> str:
     return "\n".join(lines)
 
 
-def _section(name: str, tiers: Tiers) -> str:
+def _section(name: str, tiers: Tiers, settings: Mapping[str, Settings]) -> str:
     """A claim's section: statement, source and, for each tier, the verdict and all rows."""
     found = _of(name, tiers)
     config = next(result.config for result in found.values())
@@ -79,6 +94,9 @@ def _section(name: str, tiers: Tiers) -> str:
             lines += ["", *(f"* {_cell([note])}" for note in notes)]
         if result.rows:
             lines += ["", f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *map(_row, result.rows)]
+        if words := settings.get(tier, {}).get(name):
+            curve = f"[all of them](results/{tier}/multiverse/{name}.svg)"
+            lines += ["", f"With other settings ({curve}): {_cell(words[:1])}", *(f"* {_cell([w])}" for w in words[1:])]
     return "\n".join(lines)
 
 

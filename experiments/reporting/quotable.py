@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.statistics import Band
@@ -15,10 +15,9 @@ from experiments.reporting.headline_figures import (
     NETS,
     RATE,
     WHEN_TUNED,
-    rates_alone,
     rows_by,
 )
-from experiments.reporting.wording import digits, format_effect, has_effect, known_end, listed, plain_number
+from experiments.reporting.wording import digits, format_effect, has_effect, known_end
 
 LARGEST_RATE, ACCURACY, COST = "higher_rates", "accuracy_improves", "costs_time"
 OPPOSITE = {"≥": "≤", "≤": "≥", "": ""}
@@ -72,37 +71,17 @@ def _times_as(row: Row, word: str) -> str:
 
 
 def _at_equal_rates(judged: Sequence[ClaimResult]) -> str:
-    alone = rates_alone(judged)
-
-    def where(net: str, rows: Rows) -> str:
-        said = f"rates {_span(row.moderators[RATE] for row in rows)}{_open(rows)}"
-        for arm, words in (("custom_bn", "with BN"), ("no_bn", "without")):
-            if rates := alone.get(net, {}).get(arm):
-                said += f"; only {words} does it train at {listed([plain_number(rate) for rate in rates])}"
-        return said
-
-    return _by_network(
-        "at the same learning rate, batch normalization takes, to the same accuracy,",
-        rows_by(judged, (AT_EQUAL_RATE, CNN), RATE), where,
-    )  # fmt: skip
+    return _by_network("at the same learning rate", "rates", rows_by(judged, (AT_EQUAL_RATE, CNN), RATE))
 
 
 def _when_tuned(judged: Sequence[ClaimResult]) -> str:
-    def where(_: str, rows: Rows) -> str:
-        return f"to accuracies of {_span(round(100 * row.moderators[LEVEL], 1) for row in rows)} %{_open(rows)}"
-
-    return _by_network(
-        "at the best learning rate for each, batch normalization takes, to the same accuracy,",
-        rows_by(judged, (WHEN_TUNED, CNN), LEVEL), where,
-    )  # fmt: skip
+    return _by_network("with the best learning rate for each", "accuracies", rows_by(judged, (WHEN_TUNED, CNN), LEVEL))
 
 
 def _largest_rates(judged: Sequence[ClaimResult]) -> str:
     rows = [row for row in _rows(judged, LARGEST_RATE) if row.moderators.get("definition") == "trains"]
-    words = "the largest learning rate at which a network trains is, with batch normalization,"
-    return _sentence(
-        words, rows, lambda row: f"{_times_as(row, 'large')} as without in {_article(_net(row))}{_open([row])}"
-    )
+    words = "the largest learning rate at which a network trains becomes, with batch normalization,"
+    return _sentence(words, rows, lambda row: f"{_times_as(row, 'large')} in {_article(_net(row))}{_open([row])}")
 
 
 def _accuracies(judged: Sequence[ClaimResult]) -> str:
@@ -117,18 +96,19 @@ def _costs(judged: Sequence[ClaimResult]) -> str:
     def said(row: Row) -> str:
         held = row.moderators
         layer = f"in {_article(str(held.get('net', '')).upper())} with the {held.get('layer')} layer"
-        return f"{_times_as(row, 'long')} as without {layer}{_open([row])}"
+        return f"{_times_as(row, 'long')} {layer}{_open([row])}"
 
     return _sentence(words, _rows(judged, COST), said)
 
 
-def _by_network(words: str, found: dict[str, list[Row]], where: Callable[[str, Rows], str]) -> str:
-    said = [f"{times_fewer(rows)} in {_article(NETS[net])} ({where(net, rows)})" for net, rows in found.items()]
-    return f"{words} {'; '.join(said)}{_medians([row for rows in found.values() for row in rows])}." if said else ""
+def _by_network(words: str, over: str, found: Mapping[str, Rows]) -> str:
+    said = [f"{times_fewer(rows)} in {_article(NETS[net])}{_open(rows, over)}" for net, rows in found.items()]
+    need = "batch normalization needs, to the same accuracy,"
+    return f"{words}, {need} {'; '.join(said)}." if said else ""
 
 
 def _sentence(words: str, rows: Rows, said: Callable[[Row], str]) -> str:
-    return f"{words} {'; '.join(map(said, rows))}{_medians(rows)}." if rows else ""
+    return f"{words} {'; '.join(map(said, rows))}." if rows else ""
 
 
 def _rows(judged: Iterable[ClaimResult], claim: str) -> list[Row]:
@@ -136,27 +116,16 @@ def _rows(judged: Iterable[ClaimResult], claim: str) -> list[Row]:
     return [row for row in found if not math.isnan(known_end(row)[0])]
 
 
-def _open(rows: Rows) -> str:
-    """How many of the rows are undecided."""
+def _open(rows: Rows, over: str = "") -> str:
+    """How many of the rows are undecided. over: what they are of, where there are several."""
     found = sum(row.verdict in ("unresolved", "not tested") for row in rows)
     if not found:
         return ""
-    return ", undecided" if len(rows) == 1 else f", undecided at {found} of {len(rows)}"
-
-
-def _medians(rows: Rows) -> str:
-    seeds = sorted({len(row.comparison.seeds) for row in rows})
-    return f" (medians over {listed([str(count) for count in seeds])} seeds)"
+    return " (undecided)" if len(rows) == 1 else f" (undecided at {found} of {len(rows)} {over})"
 
 
 def _net(row: Row) -> str:
     return NETS.get(str(row.moderators.get("net")), str(row.moderators.get("net", "")))
-
-
-def _span(values: Iterable[float]) -> str:
-    found = sorted(set(values))
-    ends = [plain_number(value) for value in (found[0], found[-1])]
-    return ends[0] if len(found) == 1 else f"{ends[0]} to {ends[1]}"
 
 
 def _limit(sign: str) -> str:

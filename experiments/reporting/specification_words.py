@@ -18,11 +18,11 @@ NAMED = 0.05  # of the variance, from which on a choice is named
 
 
 def headline(found: Multiverse) -> str:
-    """Return in one sentence how far a verdict holds: '✓ in 64 of 72 settings; net decides most'."""
+    """Return in one sentence how far a verdict holds: '✓ in 64 of 72 settings as good; net decides most'."""
     if found.word == "not tested":
         return "no setting has an effect to compare"
     most = f"; {found.decisive} decides most" if found.decisive else ""
-    return f"{SYMBOLS[found.verdict]} in {found.agreeing:,} of {found.tested:,} settings{most}"
+    return f"{SYMBOLS[found.verdict]} in {found.agreeing:,} of {found.tested:,} settings as good{most}"
 
 
 def robustness(found: Multiverse) -> str:
@@ -30,9 +30,9 @@ def robustness(found: Multiverse) -> str:
     return f"{SYMBOLS['depends']} depends on {found.decisive}" if found.word == "depends" else found.word
 
 
-def described_words(name: str, claim: ClaimConfig, table: pd.DataFrame, found: Multiverse) -> Iterator[str]:
+def described_words(claim: ClaimConfig, table: pd.DataFrame, found: Multiverse) -> Iterator[str]:
     """Yield what is to be said of a claim's specifications, a paragraph each."""
-    yield f"{name}: {robustness(found)}: {headline(found)}"
+    yield f"{robustness(found)}: {headline(found)}"
     shares = [
         f"{verdict_words(verdict)} {100 * found.counts.get(verdict, 0) / found.tested:.0f} %"
         for verdict in OF_SPECIFICATIONS
@@ -40,15 +40,15 @@ def described_words(name: str, claim: ClaimConfig, table: pd.DataFrame, found: M
     ]
     seeds = claim.specifications.seeds if claim.specifications else 0
     if shares:
-        yield f"  by the median of {seeds} seeds, which describes and does not decide: {', '.join(shares)}"
+        yield f"by the median of {seeds} seeds, which describes and does not decide: {', '.join(shares)}"
     named = [f"{choice} {100 * share:.0f} %" for choice, share in found.shares.items() if share >= NAMED]
     if named:
-        yield f"  variance of the effect: {', '.join(named)}, choices together {100 * found.rest:.0f} %"
+        yield f"variance of the effect: {', '.join(named)}, choices together {100 * found.rest:.0f} %"
     if found.flips:
-        yield f"  {_flips(found.flips, claim)}"
+        yield _flips(found.flips, claim)
     reasons = Counter(table.loc[table["verdict"] == "not tested", "reason"])
     for reason, count in reasons.most_common(3):
-        yield f"  {SYMBOLS['not tested']} {count:,}: {reason}"
+        yield f"{SYMBOLS['not tested']} {count:,}: {reason}"
 
 
 def _flips(flips: SignFlips, claim: ClaimConfig) -> str:

@@ -74,8 +74,21 @@ def test_readme_shows_three_figures_and_then_what_can_be_quoted() -> None:
     assert [line.rpartition("(")[2] for line in lines[:5:2]] == [
         f"docs/results/mnist/{name}.svg)" for name in ("steps_by_rate", "steps_by_accuracy", "accuracy_by_rate")
     ]
-    assert lines[6].startswith("* On MNIST, at the best learning rate for each")
+    assert lines[6].startswith("* On MNIST, with the best learning rate for each")
     assert len(lines) == 7
+
+
+def test_how_far_a_verdict_holds_stands_in_readme_and_in_its_section() -> None:
+    judged = [claim("faster", "supported", row([2.0] * 20), statement="BN is faster.")]
+    words = {"faster": ["mostly: ✓ in 7 of 9 settings as good", "variance of the effect: net 60 %"]}
+    look = first_look("mnist", judged, "docs/results/mnist", words)
+    assert look.endswith(
+        "* BN is faster. mostly: ✓ in 7 of 9 settings as good ([all of them](docs/results/mnist/multiverse/faster.svg))."
+    )
+    assert verdict_page({"mnist": judged}, settings={"mnist": words}).endswith(
+        "With other settings ([all of them](results/mnist/multiverse/faster.svg)): mostly: ✓ in 7 of 9 settings as good\n"
+        "* variance of the effect: net 60 %\n"
+    )
 
 
 def test_a_block_between_markers_is_replaced_and_then_stays() -> None:

@@ -74,7 +74,7 @@ def test_sentences_and_figures_come_first() -> None:
         headlines=[("steps by rate", rate_figure(evidence().table))],
     )  # fmt: skip
     text = words(page)
-    assert "On MNIST, at the best learning rate for each" in text[: text.index("All claims at a glance")]
+    assert "On MNIST, with the best learning rate for each" in text[: text.index("All claims at a glance")]
     assert page.index('aria-label="steps by rate"') < page.index("All claims at a glance")
 
 
