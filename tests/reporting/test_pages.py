@@ -83,10 +83,12 @@ def test_how_far_a_verdict_holds_stands_in_readme_and_in_its_section() -> None:
     words = {"faster": ["mostly: ✓ in 7 of 9 settings as good", "variance of the effect: net 60 %"]}
     look = first_look("mnist", judged, "docs/results/mnist", words)
     assert look.endswith(
-        "* BN is faster. mostly: ✓ in 7 of 9 settings as good ([all of them](docs/results/mnist/multiverse/faster.svg))."
+        "* BN is faster. mostly: ✓ in 7 of 9 settings as good "
+        "([all of them](docs/results/mnist/multiverse/faster.svg))."
     )
     assert verdict_page({"mnist": judged}, settings={"mnist": words}).endswith(
-        "With other settings ([all of them](results/mnist/multiverse/faster.svg)): mostly: ✓ in 7 of 9 settings as good\n"
+        "With other settings ([all of them](results/mnist/multiverse/faster.svg)): "
+        "mostly: ✓ in 7 of 9 settings as good\n"
         "* variance of the effect: net 60 %\n"
     )
 

@@ -42,8 +42,8 @@ def test_speed_at_equal_rates_is_a_range_for_each_network() -> None:
         claim("faster_elsewhere", "supported", *at(9.0)),
     ]
     assert quotable(judged, "MNIST") == [
-        "On MNIST, at the same learning rate, batch normalization needs, to the same accuracy, from about as many to 3.0 "
-        "times fewer steps in a ReLU MLP; 2.0 times as many steps in a ReLU CNN."
+        "On MNIST, at the same learning rate, batch normalization needs, to the same accuracy, from about as many to "
+        "3.0 times fewer steps in a ReLU MLP; 2.0 times as many steps in a ReLU CNN."
     ]
 
 
@@ -67,8 +67,8 @@ def test_five_questions_have_a_sentence_each_in_their_order() -> None:
         claim("faster_at_equal_rate", "supported", *at(2.0)),
     ]
     assert quotable(judged)[1:] == [
-        "With the best learning rate for each, batch normalization needs, to the same accuracy, 2.0 times fewer steps in "
-        "a ReLU MLP.",
+        "With the best learning rate for each, batch normalization needs, to the same accuracy, 2.0 times fewer steps "
+        "in a ReLU MLP.",
         "The largest learning rate at which a network trains becomes, with batch normalization, 3.0 to 3.5 times as "
         "large in a ReLU MLP.",
         "Batch normalization changes test accuracy at the end of training by +0.3 points in a ReLU CNN.",
