@@ -114,7 +114,8 @@ class PartRuns:
             return (low[0], high[0]), rate
         if (low != high).any():
             raise NoEffectError(f"runs of {arm} never reach the level")
-        places = np.array([cell[self.axes.index(self.part.axis or "")] for cell in cells])
+        along = self.axes.index(self.part.axis) if self.part.axis else None
+        places = np.array([0 if along is None else cell[along] for cell in cells])
         level = self._half_way if self.part.per_seed == "share_training" else np.nan
         reduced = np.array([one_of_many(self.part, places, of_seed, level) for of_seed in low.T])
         return (reduced, reduced), rate

@@ -34,7 +34,7 @@ ARMS = {"no_bn": ("without BN", "#D55E00", "s"), "custom_bn": ("with BN", "#0072
 MOST = 100.0  # times fewer steps, or more: the axis goes no further
 ARROW = 1.45  # how far an arrow reaches, as a factor
 LABEL = 0.065  # of the axes' height, between the names of two lines
-WORDS = "Line: median; shade: 95.9 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
+WORDS = "Line: median; shade: 99.7 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
 
 
 @mpl.rc_context(STYLE)
@@ -137,8 +137,8 @@ def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[
     for net, (x, rows) in lines.items():
         known = [known_end(row) for row in rows]
         middle = np.clip([value for value, _ in known], 1 / MOST, MOST)
-        usual = np.array([row.usual for row in rows])
-        low, high = (np.clip(np.where(np.isnan(end), middle, end), 1e-3 / MOST, 1e3 * MOST) for end in usual.T)
+        seeds = np.array([row.decided for row in rows])
+        low, high = (np.clip(np.where(np.isnan(end), middle, end), 1e-3 / MOST, 1e3 * MOST) for end in seeds.T)
         axes.fill_between(x, low, high, color=COLOURS[net], alpha=0.15, lw=0)
         axes.plot(x, middle, color=COLOURS[net], marker=SHAPES[net], ms=5.5, lw=1.8)
         for at, value, (_, sign) in zip(x, middle, known, strict=True):
@@ -160,7 +160,7 @@ def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[
 def _times_axis(axes: Axes, rows: Sequence[Row]) -> None:
     """Make the y axis one of times fewer steps, with 1 and the band of no material difference."""
     known = [known_end(row) for row in rows]
-    ends = [end for row in rows for end in row.usual if 0 < end < math.inf]
+    ends = [end for row in rows for end in row.decided if 0 < end < math.inf]
     ends += [value * {"≥": ARROW, "≤": 1 / ARROW, "": 1.0}[sign] for value, sign in known]
     low, high = max(min([0.5, *ends]) / 1.15, 1 / MOST), min(max([2.0, *ends]) * 1.3, MOST)
     axes.set_yscale("log")

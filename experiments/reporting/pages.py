@@ -31,7 +31,7 @@ FIGURES = {
     "steps_by_accuracy": "At the best learning rates, how many times fewer steps does BN need?",
     "accuracy_by_rate": "At which learning rates does a network train, with and without BN?",
 }
-HEAD = ("comparison", "held", "effect [95.9 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
+HEAD = ("comparison", "held", "effect [99.7 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
 
 
 def first_look(tier: str, judged: Sequence[ClaimResult], folder: str, settings: Settings = MappingProxyType({})) -> str:

@@ -67,7 +67,7 @@ def known_end(row: Row) -> tuple[float, str]:
 def format_effect(row: Row) -> str:
     """Return estimate and interval: '2.3× [1.9, 2.8]', '2.3× [≥ 1.9]', '≥ 5.2× [≥ 3.9]'; nothing without an effect.
 
-    The interval of the order statistics between which the median lies in 95.9 % of cases. Of an identity the worst
+    The interval of the order statistics that decide, 99.7 % of 20 seeds. Of an identity the worst
     seed and its bound: 'worst seed 1.2e−7, bound ≤ 1e−5'.
     """
     if not has_effect(row):
@@ -76,8 +76,8 @@ def format_effect(row: Row) -> str:
         worst = row.usual[0] if row.part.bound.at_least is not None else row.usual[1]
         return f"worst seed {format_value(worst, row.part)}, bound {format_band(row)}"
     text = _estimate(row)
-    least, most = row.usual
-    if math.isnan(least) or math.isnan(most) or row.usual == row.estimate:
+    least, most = row.decided
+    if math.isnan(least) or math.isnan(most) or row.decided == row.estimate:
         return text
     ends = [signed(end, row.part) if _has_end(end, row.part) else "" for end in (least, most)]
     match ends:

@@ -153,18 +153,22 @@ def _tested(program: Program, split: Split, shape: tuple[int, ...], seen_by: Loo
 def _corrupted(program: Program, split: Split, population: np.ndarray) -> dict[str, float]:
     """Test accuracy on images changed in brightness or contrast: `corrupted/<statistics>/<kind>/<change>`.
 
-    kept: with the statistics of the run. recomputed: with those of a mix of 1,000 changed test images, which every
-    change has its share of (Benz et al. 2021).
+    kept: with the statistics of the run. recomputed: with those of 1,000 test images under the same change (Benz et al.
+    2021). mixed: with those of as many under all changes in turn.
     """
     changes = {f"brightness/{b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast/{c:g}": (c, 0.0) for c in CONTRAST}
-    each = np.array_split(split.test[:POPULATION], len(changes))
-    mixed = [program.examples(i, tf.constant(of, tf.float32))[0] for i, of in zip(each, changes.values(), strict=True)]
-    readings = program.readings
+    readings, shown = program.readings, split.test[:POPULATION]
+
+    def changed(indices: np.ndarray, change: tuple[float, float]) -> tf.Tensor:
+        return program.examples(indices, tf.constant(change, tf.float32))[0]
+
     kept = readings.statistics(program.examples(population)[0] if readings.recomputes else None)[:1]
-    recomputed = [program.population_of(tf.concat(mixed, axis=0))]
+    each = zip(np.array_split(shown, len(changes)), changes.values(), strict=True)
+    mixed = [program.population_of(tf.concat([changed(*of) for of in each], axis=0))]
     metrics: dict[str, float] = {}
-    for statistics, values in (("kept", kept), ("recomputed", recomputed)):
-        for name, change in changes.items():
+    for name, change in changes.items():
+        recomputed = [program.population_of(changed(shown, change))]
+        for statistics, values in (("kept", kept), ("recomputed", recomputed), ("mixed", mixed)):
             losses, hits = program.evaluate(in_rows(split.test), values, np.array(change, np.float32))
             found = means_of_parts({"": split.test}, losses[0], hits[0])
             metrics[f"corrupted/{statistics}/{name}"] = found["accuracy/"]

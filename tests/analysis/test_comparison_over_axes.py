@@ -75,6 +75,15 @@ def test_the_share_of_the_values_at_which_an_arm_trains_is_counted_past_half_way
     assert set(row.low) == {0.5}
 
 
+def test_whether_an_arm_trains_at_its_best_value_is_one_or_none_of_each_seed():
+    part = {"measure": "late_value", "effect": "difference", "per_seed": "share_training", "band": 0.5}
+    bn = {0.01: 0.2, 0.1: 0.8, 1.0: 0.9, 10.0: 0.5}
+    (row,) = compared(part | ARMS, share_of_scales(bn, {0.01: 0.1, 0.1: 0.4, 1.0: 0.2, 10.0: 0.1}))
+    assert (row.treatment, row.baseline, set(row.low)) == ((1.0, 1.0), (0.0, 0.0), {1.0})
+    (row,) = compared(part | ARMS, share_of_scales(bn, {0.01: 0.1, 0.1: 0.4, 1.0: 0.8, 10.0: 0.1}))
+    assert (row.baseline, set(row.low)) == ((1.0, 1.0), {0.0})
+
+
 def test_many_that_never_reach_a_level_do_not_become_one_number():
     part = TIMES | {"per_seed": "slope", "axis": SCALE}
     rows = [row for arm in ("no_bn", "bn") for s in SCALES for row in runs(arm, curve=learning(1000 * s), **{SCALE: s})]

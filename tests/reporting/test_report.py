@@ -44,7 +44,7 @@ def test_a_section_holds_all_that_a_claim_rests_on(monkeypatch: pytest.MonkeyPat
     for expected in (
         "Source Ioffe & Szegedy 2015",
         "The source says 31 M → 2.1 M steps (14×)",
-        "steps to level 2.3× [2.2, 2.4] 300 steps at 0.3 130 steps at 1 0.8 … 1.25× ✓ supported more than 1.25× in "
+        "steps to level 2.3× [2.1, 2.5] 300 steps at 0.3 130 steps at 1 0.8 … 1.25× ✓ supported more than 1.25× in "
         "20 of 20 seeds; smaller than the source says (14×)",
         ".venv/bin/python scripts/reproduce.py faster --tier mnist , in the project's folder",
         ".venv/bin/python scripts/report.py --tier mnist --results elsewhere/mnist git commit",
