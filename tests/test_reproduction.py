@@ -81,7 +81,7 @@ def test_what_is_judged_again_is_as_published_and_nothing_is_compared_with_nothi
     judged = reproduction.published(PUBLISHED)[README_TIER]
     said = reproduction.compare_with_published(PUBLISHED, README_TIER, kept, claims, judged)
     assert said[0] == f"{len(judged)} of {len(judged)} verdicts as published."
-    assert said[1].endswith("effects inside the published 95.9 % intervals.")
+    assert said[1].endswith("effects inside the published 99.7 % intervals.")
     assert reproduction.compare_with_published(tmp_path, README_TIER, kept, claims, judged) == []
 
 
