@@ -16,6 +16,7 @@ from experiments.reporting.wording import (
     format_band,
     format_effect,
     moderator_words,
+    notes,
     side_words,
     verdict_words,
 )
@@ -90,8 +91,8 @@ def _section(name: str, tiers: Tiers, settings: Mapping[str, Settings]) -> str:
     lines += [f"* Scale: {_cell([config.scale])}"] if config.scale else []
     for tier, result in found.items():
         lines += ["", f"**{DATA[tier]}: {claim_verdict(result)}**: {_cell([result.reason])}"]
-        if notes := dict.fromkeys(row.comparison.note for row in result.rows if row.comparison.note):
-            lines += ["", *(f"* {_cell([note])}" for note in notes)]
+        if noted := notes(result.rows):
+            lines += ["", *(f"* {_cell([note])}" for note in noted)]
         if result.rows:
             lines += ["", f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *map(_row, result.rows)]
         if words := settings.get(tier, {}).get(name):

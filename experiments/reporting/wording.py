@@ -137,6 +137,20 @@ def held(name: str, value: Any) -> str:
     return shown if name == "net" else f"{name} {shown}"
 
 
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Return what else is to be known of rows, each note once, after what all rows with it hold: 'relu: neither …'."""
+    noted: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.comparison.note:
+            noted.setdefault(row.comparison.note, []).append(row)
+    found = []
+    for note, with_it in noted.items():
+        shared = set.intersection(*(set(row.moderators.items()) for row in with_it))
+        names = [held(*item) for item in with_it[0].moderators.items() if item in shared]
+        found.append(": ".join(filter(None, (", ".join(names), note))))
+    return found
+
+
 def row_words(row: Row) -> str:
     """Return a row's name with its moderators: 'at equal rates: cnn, learning rate 0.3'."""
     return ": ".join(filter(None, (row.part.name, moderator_words(row)))) or measure_words(row.part)

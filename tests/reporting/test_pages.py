@@ -46,7 +46,7 @@ def test_rows_beside_the_verdict_say_so_and_notes_stand_once() -> None:
     of = {"note": "only custom_bn trains at: 3, 10"}
     rows = [row(around(2.0), held={"net": "relu"}, of=of), row(around(2.0), STEPS, role="beside", of=of)]
     page = verdict_page({"mnist": [claim("x", "supported", *rows)]})
-    assert page.count("* only custom_bn trains at: 3, 10") == 1
+    assert page.count("only custom_bn trains at: 3, 10") == 1
     assert "| steps to level | relu | 2.0×" in page
     assert "| steps to level (beside) |" in page
 

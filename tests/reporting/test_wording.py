@@ -7,6 +7,7 @@ import math
 import pytest
 from claim_results import ARMS, IDENTITY, POINTS, RESULTS, STEPS, around, claim, row
 
+from experiments.analysis.claims import Row
 from experiments.configuration.claim import PartConfig
 from experiments.reporting import wording
 
@@ -36,6 +37,21 @@ SHARE = {**ARMS, "measure": "late_value", "effect": "recovered", "whole": "all",
 )
 def test_a_value_reads_with_its_unit_and_sign(value: float, part: dict[str, object], expected: str) -> None:
     assert wording.format_value(value, PartConfig.model_validate(part)) == expected
+
+
+def test_a_note_stands_once_after_what_all_its_rows_hold() -> None:
+    def noted(net: str, rate: float, note: str) -> Row:
+        return row([2.0] * 20, held={"net": net, "learning rate": rate}, of={"note": note})
+
+    rows = [
+        noted("relu", 0.1, "neither trains at: 3"),
+        noted("relu", 1.0, "neither trains at: 3"),
+        noted("cnn", 0.1, ""),
+    ]
+    assert wording.notes(rows) == ["relu: neither trains at: 3"]
+    assert wording.notes([row([2.0] * 20, of={"note": "a step takes 1.1 times as long"})]) == [
+        "a step takes 1.1 times as long"
+    ]
 
 
 @pytest.mark.parametrize(
