@@ -8,23 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import (
-    BATCH_NORMS,
-    AtMost,
-    BatchSize,
-    Count,
-    ModelConfig,
-    Natural,
-    NotNegative,
-    Positive,
-    Share,
-    Strict,
-    UsedWith,
-)
+from models.config import BATCH_NORMS, ModelConfig
+from models.fields import AtMost, BatchSize, Count, Later, Natural, NotNegative, Positive, Share, Strict, UsedWith
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
@@ -244,8 +233,11 @@ class RunConfig(Strict):
         return self
 
     def digest(self) -> str:
-        """Return the identity of the run: equal exactly where every setting is equal."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Return the identity of the run: equal exactly where every setting is equal.
+
+        Left out is a field that came later, where it is what it was before (`Later`).
+        """
+        text = json.dumps(_identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def trial(self) -> str:
@@ -268,3 +260,15 @@ class RunConfig(Strict):
             ),
         }
         return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
+
+
+def _identity(section: Strict) -> dict[str, Any]:
+    """Return a section's fields and their values but for those that say what had been so before they came."""
+    values = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Strict):
+            values[name] = _identity(value)
+        elif any(isinstance(later, Later) and later.value == value for later in field.metadata):
+            del values[name]
+    return values
