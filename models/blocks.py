@@ -5,12 +5,12 @@ Placement is a fact of `hidden_block` alone.
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
-from custom_layers import BatchNormalization, NoisyBatchNormalization
-from models.config import BATCH_NORMS, ModelConfig, NormConfig
+from models.config import ModelConfig, NormConfig
+from models.normalization import normalization
+
+NORMS_WITHOUT_BIAS = ("custom", "stock", "noisy", "mean_only", "instance")  # in whose mean it cancels
 
 
 def hidden_block(
@@ -32,36 +32,12 @@ def hidden_block(
 
 
 def needs_bias(config: NormConfig) -> bool:
-    """Tell whether a linear map keeps its bias: not where the mean that batch normalization subtracts cancels it.
+    """Tell whether a linear map keeps its bias: not where the mean that is subtracted behind it cancels it.
 
-    Ioffe & Szegedy 2015, §3.2. Layer and group normalization take means over several units, so there it is kept.
+    Ioffe & Szegedy 2015, §3.2. Layer and group normalization take means over several units, so there it is kept; with
+    `detached`, it cancels in the output but not in the gradient, which is what that is for (§2).
     """
-    return not (config.kind in BATCH_NORMS and config.placement == "before")
-
-
-def normalization(config: NormConfig, name: str) -> keras.Layer | None:
-    """Build the normalization layer that the configuration names; None without one."""
-    affine: dict[str, Any] = {"epsilon": config.epsilon, "center": config.center, "scale": config.scale, "name": name}
-    affine["gamma_initializer"] = keras.initializers.Constant(config.initial_scale)
-    match config.kind:
-        case "none":
-            return None
-        case "custom":
-            return BatchNormalization(
-                momentum=config.momentum,
-                renorm=config.renorm,
-                renorm_relaxation=config.renorm_relaxed_by,
-                virtual_batch_size=config.virtual_batch_size,
-                **affine,
-            )
-        case "stock":
-            return keras.layers.BatchNormalization(momentum=config.momentum, **affine)
-        case "noisy":
-            return NoisyBatchNormalization(momentum=config.momentum, noise=config.noise, **affine)
-        case "layer":
-            return keras.layers.LayerNormalization(**affine)
-        case "group":
-            return keras.layers.GroupNormalization(groups=config.groups, **affine)
+    return not (config.kind in NORMS_WITHOUT_BIAS and config.placement == "before")
 
 
 def network_input(shape: tuple[int, ...], config: ModelConfig) -> tuple[keras.KerasTensor, keras.KerasTensor]:

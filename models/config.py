@@ -12,18 +12,37 @@ from pydantic import Field, model_validator
 from models.fields import BatchSize, Count, Positive, Share, Strict, UsedWith, Width
 
 MOST_LAYERS, MOST_WEIGHTS = 1000, 10**9
-BATCH_NORMS = ("custom", "stock", "noisy")
-_ANY_NORM = UsedWith("kind", (*BATCH_NORMS, "layer", "group"))
+BATCH_NORMS = ("custom", "stock", "noisy", "detached", "mean_only", "variance_only")
+_WITH_SHIFT = (*BATCH_NORMS, "layer", "group", "instance", "dyt")
+_ANY_NORM = UsedWith("kind", (*_WITH_SHIFT, "rms"))
+_SHIFTED = UsedWith("kind", _WITH_SHIFT)
+_DIVIDING = UsedWith("kind", tuple(kind for kind in _ANY_NORM.values if kind not in ("mean_only", "dyt")))
 
 
 class NormConfig(Strict):
     """Which normalization, where, and its constants."""
 
-    kind: Literal["none", "custom", "stock", "noisy", "layer", "group"] = Field(
+    kind: Literal[
+        "none",
+        "custom",
+        "stock",
+        "noisy",
+        "detached",
+        "mean_only",
+        "variance_only",
+        "layer",
+        "group",
+        "instance",
+        "rms",
+        "dyt",
+    ] = Field(
         "none",
         description="custom: this project's batch normalization; stock: Keras's; noisy: custom with noise after it, "
-        "whose mean and deviation are drawn anew for each unit at every step; layer and group: Keras's "
-        "normalizations of those names",
+        "whose mean and deviation are drawn anew for each unit at every step; detached: custom whose gradient takes "
+        "mean and variance for constants (Ioffe & Szegedy 2015, §2), with a bias before it; mean_only: x − μ "
+        "(Salimans & Kingma 2016); variance_only: x / √(σ² + ε); layer, group, instance and rms: Keras's "
+        "normalizations of those names, rms (Zhang & Sennrich 2019) with γ and no β; dyt: dynamic tanh, "
+        "γ tanh(αx) + β with α from 0.5 (Zhu et al. 2025)",
     )
     placement: Annotated[Literal["before", "after"], _ANY_NORM] = Field(
         "before", description="before or after the activation"
@@ -32,15 +51,15 @@ class NormConfig(Strict):
     momentum: Annotated[Share, UsedWith("kind", BATCH_NORMS)] = Field(
         0.99, description="share of the moving mean and variance that is kept at each step"
     )
-    epsilon: Annotated[Positive, _ANY_NORM] = Field(
+    epsilon: Annotated[Positive, _DIVIDING] = Field(
         1e-3, description="added to the variance before its square root is taken"
     )
-    center: Annotated[bool, _ANY_NORM] = Field(True, description="add a learnt shift β to each unit or channel")
-    scale: Annotated[bool, _ANY_NORM] = Field(True, description="multiply each unit or channel by a learnt scale γ")
+    center: Annotated[bool, _SHIFTED] = Field(True, description="add a learnt shift β to each unit or channel")
+    scale: Annotated[bool, _SHIFTED] = Field(True, description="multiply each unit or channel by a learnt scale γ")
     noise: Annotated[Positive, UsedWith("kind", ("noisy",))] = Field(
         1.0, description="factor on the mean and the deviation of the noise"
     )
-    initial_scale: Annotated[Positive, _ANY_NORM] = Field(1.0, description="what γ starts from")
+    initial_scale: Annotated[Positive, _SHIFTED] = Field(1.0, description="what γ starts from")
     recurrent: Annotated[bool, UsedWith("kind", ("custom",))] = Field(
         False,
         description="in an rnn, normalize what comes from the last time step, too, and every time step by statistics "
@@ -116,6 +135,11 @@ class ModelConfig(Strict):
             raise ValueError(
                 f"must have at most {MOST_WEIGHTS:,} weights between its layers, got {weights:,}: "
                 "they and their gradients lie in memory; give fewer or narrower layers"
+            )
+        if self.norm.kind == "instance" and self.kind == "mlp":
+            raise ValueError(
+                "norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; "
+                "use layer, or kind: cnn"
             )
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")

@@ -43,6 +43,7 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("run:\n  model: mlp", "run.model: expected fields and their values, such as {kind: mlp}, got 'mlp'"),
         ("run:\n  steps: 30", "run: steps (30) must be a multiple of evaluate_every (50)"),
         ("run:\n  model: {norm: {kind: stock, renorm: true}}", "run.model.norm: renorm and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: instance}}", "run.model: norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; use layer, or kind: cnn"),
         ("run:\n  seed: 3", f"run.seed: {NO_SEED}"),
         ("seeds:\n  0", f"seeds: {SEEDS}, got 0"),
         ("seeds:\n  yes", f"seeds: {SEEDS}, got True"),
@@ -93,7 +94,7 @@ def test_a_fault_at_the_top_of_the_file(tmp_path: Path, text: str, fault: str):
 def test_a_fault_in_an_arm_stands_at_the_arms_line(tmp_path: Path):
     text = "title: t\nrun:\n  steps: 100\narms:\n  a:\n    model.norm.kind: custm\n  b:\n    steps: 30\n  c:\n    model: {norm: {renorm: true}}\n  d: {steps.x: 1}\n"
     assert faults_of(tmp_path, text) == [
-        "x.yaml:6: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, layer, group; "
+        "x.yaml:6: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; "
         "did you mean 'custom'?",
         "x.yaml:8: arms.b.steps: steps (30) must be a multiple of evaluate_every (50)",
         "x.yaml:10: arms.c.model.norm: renorm and virtual_batch_size need kind: custom",
@@ -122,7 +123,7 @@ claim:
     axes = "optimizer.learning_rate, steps"
     assert sorted(faults_of(tmp_path, text), key=lambda fault: int(fault.split(":")[1])) == [
         "x.yaml:3: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh; did you mean 'sigmoid'?",
-        "x.yaml:5: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, layer, group; "
+        "x.yaml:5: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; "
         "did you mean 'custom'?",
         f"x.yaml:6: arms.b.seed: {NO_SEED}",
         "x.yaml:6: arms.b.steps: the grid sets this too; keep one",
