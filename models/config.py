@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.fields import BatchSize, Count, Positive, Share, Strict, UsedWith, Width
+from models.fields import BatchSize, Count, Later, Positive, Share, Strict, UsedWith, Width
 
 MOST_LAYERS, MOST_WEIGHTS = 1000, 10**9
 BATCH_NORMS = ("custom", "stock", "noisy", "detached", "mean_only", "variance_only")
@@ -48,8 +48,15 @@ class NormConfig(Strict):
         "before", description="before or after the activation"
     )
     on_input: Annotated[bool, _ANY_NORM] = Field(False, description="normalize the network's input too")
-    momentum: Annotated[Share, UsedWith("kind", BATCH_NORMS)] = Field(
-        0.99, description="share of the moving mean and variance that is kept at each step"
+    momentum: Annotated[Share | None, UsedWith("kind", BATCH_NORMS)] = Field(
+        0.99,
+        description="share of the moving mean and variance that is kept at each step; null: their mean over all steps "
+        "so far, not with kind stock",
+    )
+    debiased: Annotated[bool, Later(False), UsedWith("kind", BATCH_NORMS)] = Field(
+        False,
+        description="correct the moving mean and variance for what they start from, as Adam does its averages: "
+        "divide by 1 − momentumᵗ at step t; not with kind stock",
     )
     epsilon: Annotated[Positive, _DIVIDING] = Field(
         1e-3, description="added to the variance before its square root is taken"
@@ -84,6 +91,10 @@ class NormConfig(Strict):
     def _fits_the_kind(self) -> NormConfig:
         if self.kind != "custom" and (self.renorm or self.virtual_batch_size):
             raise ValueError("renorm and virtual_batch_size need kind: custom")
+        if self.kind == "stock" and (self.debiased or self.momentum is None):
+            raise ValueError("debiased and momentum: null need a kind that is not stock, such as custom")
+        if self.debiased and self.momentum is None:
+            raise ValueError("debiased excludes momentum: null, the mean over all steps, which has no bias; keep one")
         if self.renorm_relaxed_by and not self.renorm:
             raise ValueError("renorm_relaxed_by needs renorm: true")
         if self.recurrent and self.placement == "after":

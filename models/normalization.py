@@ -16,7 +16,7 @@ def normalization(config: NormConfig, name: str) -> keras.Layer | None:
     affine: dict[str, Any] = {"center": config.center, "scale": config.scale, "name": name}
     affine["gamma_initializer"] = keras.initializers.Constant(config.initial_scale)
     dividing = affine | {"epsilon": config.epsilon}
-    averaging = dividing | {"momentum": config.momentum}
+    averaging = dividing | {"momentum": config.momentum, "debiased": config.debiased}
     match config.kind:
         case "none":
             return None
@@ -28,7 +28,7 @@ def normalization(config: NormConfig, name: str) -> keras.Layer | None:
                 **averaging,
             )
         case "stock":
-            return keras.layers.BatchNormalization(**averaging)
+            return keras.layers.BatchNormalization(momentum=config.momentum, **dividing)
         case "noisy":
             return NoisyBatchNormalization(noise=config.noise, **averaging)
         case "detached" | "variance_only":

@@ -62,6 +62,7 @@ class NormalizedRecurrence(keras.Layer):
             "center": False,
             "scale": False,
             "momentum": self.norm.momentum,
+            "debiased": self.norm.debiased,
             "epsilon": self.norm.epsilon,
         }
         initial = keras.initializers.Constant(self.norm.initial_scale)

@@ -204,7 +204,12 @@ class RunConfig(Strict):
         if twice := [m for m in self.moving_averages if self.moving_averages.count(m) > 1]:
             raise ValueError(f"moving_averages: {twice[0]} is given twice; keep one")
         own = self.model.norm.momentum
-        if set(self.moving_averages) - {own} and own > MOST_RECOVERABLE:
+        if self.moving_averages and (own is None or self.model.norm.debiased):
+            raise ValueError(
+                "moving_averages must be [] with model.norm.momentum: null or debiased: they learn what a batch has "
+                "added to the layers' own average, whose momentum has to be the same at each step"
+            )
+        if own and set(self.moving_averages) - {own} and own > MOST_RECOVERABLE:
             raise ValueError(
                 f"model.norm.momentum must be at most {MOST_RECOVERABLE} beside moving_averages, got {own}: they learn "
                 "from the layers' own average what a batch has added to it"

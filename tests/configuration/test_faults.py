@@ -9,7 +9,7 @@ from experiments.configuration.run import Probe, RunConfig
 
 PROBES = ", ".join(typing.get_args(Probe))
 RUN_FIELDS = ", ".join(RunConfig.model_fields)
-NORM = "kind, placement, on_input, momentum, epsilon, center, scale, noise, initial_scale, recurrent, renorm, renorm_relaxed_by, virtual_batch_size, groups"
+NORM = "kind, placement, on_input, momentum, debiased, epsilon, center, scale, noise, initial_scale, recurrent, renorm, renorm_relaxed_by, virtual_batch_size, groups"
 ARMS = "{no_bn: {}, custom_bn: {model.norm.kind: custom}}"
 FIELDS = "expected fields and their values, such as {steps: 500}"
 SEEDS = (
@@ -43,6 +43,11 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("run:\n  model: mlp", "run.model: expected fields and their values, such as {kind: mlp}, got 'mlp'"),
         ("run:\n  steps: 30", "run: steps (30) must be a multiple of evaluate_every (50)"),
         ("run:\n  model: {norm: {kind: stock, renorm: true}}", "run.model.norm: renorm and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: stock, debiased: true}}", "run.model.norm: debiased and momentum: null need a kind that is not stock, such as custom"),
+        ("run:\n  model: {norm: {kind: stock, momentum: null}}", "run.model.norm: debiased and momentum: null need a kind that is not stock, such as custom"),
+        ("run:\n  model: {norm: {kind: custom, momentum: null, debiased: true}}", "run.model.norm: debiased excludes momentum: null, the mean over all steps, which has no bias; keep one"),
+        ("run:\n  model: {norm: {kind: custom, momentum: 1}}", "run.model.norm.momentum: must be below 1, got 1"),
+        ("run:\n  {moving_averages: [0.9], model: {norm: {kind: custom, debiased: true}}}", "run: moving_averages must be [] with model.norm.momentum: null or debiased: they learn what a batch has added to the layers' own average, whose momentum has to be the same at each step"),
         ("run:\n  model: {norm: {kind: instance}}", "run.model: norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; use layer, or kind: cnn"),
         ("run:\n  seed: 3", f"run.seed: {NO_SEED}"),
         ("seeds:\n  0", f"seeds: {SEEDS}, got 0"),

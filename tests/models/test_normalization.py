@@ -1,4 +1,4 @@
-"""The normalizations that are not whole batch normalization, against NumPy in float64: forward, gradient, statistics."""
+"""The normalizations that are not whole batch normalization, against NumPy in float64."""
 
 from __future__ import annotations
 
@@ -145,6 +145,20 @@ def test_the_program_trains_it(network: str, kind: str, xla: bool):
     losses = [value for _, value in curves_of(config)["loss/validation"]]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("averages", [{"momentum": None}, {"momentum": 0.9, "debiased": True}])
+@pytest.mark.parametrize("network", [{"xla": True}, {"model": {"kind": "rnn", "norm": {"recurrent": True}}}])
+def test_a_run_reads_averages_without_bias_and_starts_them_anew(network: dict[str, Any], averages: dict[str, Any]):
+    fields = {"statistics": "moving", "optimizer": {"learning_rate": 0.05}, "seed": 3} | network
+    model = {"layers": [6], **fields.pop("model", {})}
+    model["norm"] = model.get("norm", {}) | {"kind": "custom", **averages}
+    config = run_config(model, **fields)
+    first, again = curves_of(config), curves_of(config)
+    assert first == again
+    counts = [v for v in program(config).network.variables if v.name == "batches_seen"]
+    assert len(counts) == (8 if "model" in network else 1)  # an rnn's are of z and of 7 time steps of h
+    assert {float(count) for variable in counts for count in variable.numpy().ravel()} == {20}
 
 
 @pytest.mark.parametrize("layer", [PartialBatchNormalization("variance_only", scale=False), DynamicTanh(center=False)])
