@@ -103,6 +103,10 @@ class NormConfig(Strict):
             raise ValueError("renorm and virtual_batch_size exclude each other; keep one")
         return self
 
+    def learns(self) -> bool:
+        """Tell whether there is anything in it to train."""
+        return self.kind in ("rms", "dyt") or (self.kind != "none" and (self.scale or self.center or self.recurrent))
+
 
 class ModelConfig(Strict):
     """A network of `depth` times `layers` hidden layers and a linear output layer."""
@@ -135,6 +139,13 @@ class ModelConfig(Strict):
         1.0, description="factor on the initial weights; for gaussian their standard deviation"
     )
 
+    trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all")] = Field(
+        "all",
+        description="which weights training changes (Frankle et al. 2021); norm: what normalization learns alone, γ "
+        "and β; output: the output layer alone; random_subset: as many other weights as normalization learns, drawn "
+        "by the seed. The others keep their initial values, and batch normalization still normalizes by the batch",
+    )
+
     @model_validator(mode="after")
     def _can_be_built(self) -> ModelConfig:
         if (layers := len(self.layers) * self.depth) > MOST_LAYERS:
@@ -151,6 +162,11 @@ class ModelConfig(Strict):
             raise ValueError(
                 "norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; "
                 "use layer, or kind: cnn"
+            )
+        if self.trainable in ("norm", "random_subset") and not self.norm.learns():
+            raise ValueError(
+                f"trainable: {self.trainable} counts what normalization learns, which is nothing with "
+                + ("norm.kind: none" if self.norm.kind == "none" else "norm.scale and norm.center false")
             )
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")

@@ -217,6 +217,16 @@ class RunConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _probes_take_the_steps_of_training(self) -> RunConfig:
+        of_all = [probe for probe in ("covariate_shift", "landscape") if probe in self.probes]
+        if of_all and self.model.trainable != "all":
+            raise ValueError(
+                f"probes: {of_all[0]} takes a step of all weights, and training with model.trainable: "
+                f"{self.model.trainable} does not; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_into_memory(self) -> RunConfig:
         batch, virtual = self.dataset.batch_size, self.model.norm.virtual_batch_size
         longest = "steps" if self.steps else "evaluate_every"
@@ -252,14 +262,21 @@ class RunConfig(Strict):
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.
 
-        Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long.
+        Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long,
+        and, where not all weights are trained, which are.
         Runs of no steps are apart: they need no training to be compiled.
         """
         values = {
             "seed": 0,
             "steps": min(self.steps, 1),
             "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
-            "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
+            "model": self.model.model_copy(
+                update={
+                    "initialization": "glorot_uniform",
+                    "init_scale": 1.0,
+                    "trainable": "all" if self.model.trainable == "all" else "norm",
+                }
+            ),
             "optimizer": self.optimizer.model_copy(
                 update={"learning_rate": 1.0, "weight_decay": float(self.optimizer.weight_decay > 0)}
             ),

@@ -5,6 +5,7 @@ import pytest
 from experiment_files import BASE, faults_of
 
 from experiments.configuration.run import RunConfig
+from models.config import ModelConfig
 
 RUN = f"is not one of {', '.join(RunConfig.model_fields)}"
 TOP = "is not one of title, run, arms, grid, tuning, edges, seeds, claim"
@@ -14,12 +15,15 @@ STEPS = "training is counted in steps, one a batch: steps = epochs × training e
 SECTION = "expected fields and their values, such as"
 
 
+NETWORK = ", ".join(ModelConfig.model_fields)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("grid: {learning_rate: [0.1]}\ntuning: {}", f"grid.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'optimizer.learning_rate'?"),
         ("grid: {run.optimizer.learning_rate: [0.1]}\ntuning: {}", "grid.run.optimizer.learning_rate: no such field; arms and grid name the fields of run from there on; leave out run"),
-        ("grid: {model.learning_rate: [0.1]}\ntuning: {}", "grid.model.learning_rate: no such field; 'learning_rate' is not one of kind, layers, depth, activation, norm, dropout, initialization, init_scale; did you mean 'optimizer.learning_rate'?"),
+        ("grid: {model.learning_rate: [0.1]}\ntuning: {}", f"grid.model.learning_rate: no such field; 'learning_rate' is not one of {NETWORK}; did you mean 'optimizer.learning_rate'?"),
         ("tuning: {}\ngrid: {steps: [50]}", "tuning: picks each arm's best optimizer.learning_rate, which is no axis of grid; add it, or set over"),
         ("run: {learning_rate: 0.1}", f"run.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {learning_rte: 0.1}", f"run.learning_rte: no such field; 'learning_rte' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
