@@ -1,9 +1,11 @@
 """How are a linear map, its normalization and its activation put together?
 
-Placement is a fact of `hidden_block` alone.
+Placement is a fact of `hidden_block` alone, and so is what a residual network adds.
 """
 
 from __future__ import annotations
+
+from typing import Any, Literal
 
 import keras
 
@@ -14,12 +16,19 @@ NORMS_WITHOUT_BIAS = ("custom", "stock", "noisy", "mean_only", "instance")  # in
 
 
 def hidden_block(
-    x: keras.KerasTensor, linear: keras.Layer, activation: keras.Layer, config: ModelConfig, index: int
+    x: keras.KerasTensor,
+    linear: keras.Layer,
+    activation: keras.Layer,
+    config: ModelConfig,
+    index: int,
+    skip: bool = False,
 ) -> keras.KerasTensor:
     """Apply linear → norm → activation, or linear → activation → norm, then dropout.
 
-    index: position from 1; the layers are named `norm_<index>` and so on, where probes find them.
+    index: position from 1; the layers are named `norm_<index>` and so on, where probes find them. skip: whether the
+    block is a branch, whose output is added to its input.
     """
+    taken = x
     x = linear(x)
     norm = normalization(config.norm, f"norm_{index}")
     if norm is None:
@@ -28,7 +37,29 @@ def hidden_block(
         x = activation(norm(x))
     else:
         x = norm(activation(x))
-    return keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x) if config.dropout else x
+    x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x) if config.dropout else x
+    if not skip:
+        return x
+    if config.branch_scale != 1:
+        x = BranchScale(config.branch_scale, name=f"branch_scale_{index}")(x)
+    return keras.layers.Add(name=f"sum_{index}")([taken, x])
+
+
+class BranchScale(keras.Layer):
+    """y = a x, with a number a: as given, or trained from 0 (SkipInit, De & Smith 2020, arXiv:2002.10444, §4)."""
+
+    def __init__(self, scale: float | Literal["learnt"], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.scale = scale
+        self.factor = self.add_weight(shape=(), initializer="zeros", name="factor") if scale == "learnt" else scale
+
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Multiply every value by a."""
+        return x * self.factor
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return super().get_config() | {"scale": self.scale}
 
 
 def needs_bias(config: NormConfig) -> bool:

@@ -21,7 +21,7 @@ def build_cnn(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -
             filters, 3, padding="same", use_bias=needs_bias(config.norm), name=f"linear_{index}"
         )
         activation = keras.layers.Activation(config.activation, name=f"activation_{index}")
-        x = hidden_block(x, linear, activation, config, index)
+        x = hidden_block(x, linear, activation, config, index, skip=config.residual and index > 1)
         if min(x.shape[1:3]) > 1:
             x = keras.layers.MaxPooling2D(name=f"pool_{index}")(x)
     x = keras.layers.Flatten(name="flatten")(x)

@@ -139,6 +139,16 @@ class ModelConfig(Strict):
         1.0, description="factor on the initial weights; for gaussian their standard deviation"
     )
 
+    residual: Annotated[bool, Later(False), UsedWith("kind", ("mlp", "cnn"))] = Field(
+        False,
+        description="each hidden layer but the first adds what it gives, times branch_scale, to what it takes: "
+        "x + a·f(x), f from linear map to activation or normalization; all layers are of one width then",
+    )
+    branch_scale: Annotated[Positive | Literal["learnt"], Later(1.0)] = Field(
+        1.0,
+        description="factor a on the branch of each residual layer; learnt: a number of the layer that is trained, "
+        "from 0 (SkipInit, De & Smith 2020)",
+    )
     trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all")] = Field(
         "all",
         description="which weights training changes (Frankle et al. 2021); norm: what normalization learns alone, γ "
@@ -158,6 +168,15 @@ class ModelConfig(Strict):
                 f"must have at most {MOST_WEIGHTS:,} weights between its layers, got {weights:,}: "
                 "they and their gradients lie in memory; give fewer or narrower layers"
             )
+        if self.branch_scale != 1 and not self.residual:
+            raise ValueError("branch_scale needs residual: true")
+        if self.residual and (other := next((n for n in self.layers if n != self.layers[0]), None)):
+            raise ValueError(
+                "residual adds a layer's output to its input, so all layers must be of one width, "
+                f"got {self.layers[0]} and {other}"
+            )
+        if self.residual and layers == 1:
+            raise ValueError("residual needs a second layer, as the first, from the examples, has nothing to add to")
         if self.norm.kind == "instance" and self.kind == "mlp":
             raise ValueError(
                 "norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; "

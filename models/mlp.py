@@ -15,5 +15,5 @@ def build_mlp(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -
     for index, units in enumerate(config.layers * config.depth, start=1):
         linear = keras.layers.Dense(units, use_bias=needs_bias(config.norm), name=f"linear_{index}")
         activation = keras.layers.Activation(config.activation, name=f"activation_{index}")
-        x = hidden_block(x, linear, activation, config, index)
+        x = hidden_block(x, linear, activation, config, index, skip=config.residual and index > 1)
     return keras.Model(inputs, keras.layers.Dense(classes, name="output")(x), name="mlp")
