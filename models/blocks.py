@@ -1,6 +1,6 @@
 """How are a linear map, its normalization and its activation put together?
 
-Placement is a fact of `hidden_block` alone, and so is what a residual network adds.
+Placement is a fact of `hidden_block` alone, and so are the place of dropout and what a residual network adds.
 """
 
 from __future__ import annotations
@@ -23,26 +23,32 @@ def hidden_block(
     index: int,
     skip: bool = False,
 ) -> keras.KerasTensor:
-    """Apply linear → norm → activation, or linear → activation → norm, then dropout.
+    """Apply linear → norm → activation, or linear → activation → norm, with dropout where it is to stand.
 
     index: position from 1; the layers are named `norm_<index>` and so on, where probes find them. skip: whether the
     block is a branch, whose output is added to its input.
     """
-    taken = x
-    x = linear(x)
-    norm = normalization(config.norm, f"norm_{index}")
-    if norm is None:
-        x = activation(x)
-    elif config.norm.placement == "before":
-        x = activation(norm(x))
-    else:
-        x = norm(activation(x))
-    x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x) if config.dropout else x
+    norm, drop = normalization(config.norm, f"norm_{index}"), dropout(config, index)
+    normalized = [norm] if norm else []
+    if drop and config.dropout_place == "before_norm":
+        normalized, drop = [drop, *normalized], None
+    before = config.norm.placement == "before"
+    layers = [linear, *normalized, activation] if before else [linear, activation, *normalized]
+    branch = x
+    for layer in [*layers, drop] if drop else layers:
+        branch = layer(branch)
     if not skip:
-        return x
+        return branch
     if config.branch_scale != 1:
-        x = BranchScale(config.branch_scale, name=f"branch_scale_{index}")(x)
-    return keras.layers.Add(name=f"sum_{index}")([taken, x])
+        branch = BranchScale(config.branch_scale, name=f"branch_scale_{index}")(branch)
+    return keras.layers.Add(name=f"sum_{index}")([x, branch])
+
+
+def dropout(config: ModelConfig, index: int) -> keras.Layer | None:
+    """Build the dropout of a hidden layer; None without one."""
+    if not config.dropout or (config.dropout_place == "after_last_norm" and index < config.hidden):
+        return None
+    return keras.layers.Dropout(config.dropout, name=f"dropout_{index}")
 
 
 class BranchScale(keras.Layer):

@@ -130,6 +130,15 @@ class ModelConfig(Strict):
     dropout: Share = Field(
         0.0, description="share of hidden outputs dropped at random after each activation, in training"
     )
+    dropout_place: Annotated[
+        Literal["after_activation", "before_norm", "after_last_norm"], Later("after_activation")
+    ] = Field(
+        "after_activation",
+        description="where outputs are dropped; after_activation: at the end of each hidden layer, behind a "
+        "normalization that stands there too; before_norm: right in front of each normalization, whose statistics in "
+        "training then are not those of inference (Li et al. 2019); after_last_norm: at the end of the last hidden "
+        "layer alone, where no normalization follows",
+    )
     initialization: Literal["glorot_uniform", "he_normal", "gaussian"] = Field(
         "glorot_uniform",
         description="distribution of the initial weights: Glorot & Bengio 2010, He et al. 2015, or normal with the "
@@ -156,9 +165,14 @@ class ModelConfig(Strict):
         "by the seed. The others keep their initial values, and batch normalization still normalizes by the batch",
     )
 
+    @property
+    def hidden(self) -> int:
+        """How many hidden layers there are."""
+        return len(self.layers) * self.depth
+
     @model_validator(mode="after")
     def _can_be_built(self) -> ModelConfig:
-        if (layers := len(self.layers) * self.depth) > MOST_LAYERS:
+        if (layers := self.hidden) > MOST_LAYERS:
             raise ValueError(
                 f"layers, {self.depth:,} times {len(self.layers):,}, must be at most {MOST_LAYERS:,}, got {layers:,}: "
                 "each is compiled into the program"
@@ -168,6 +182,11 @@ class ModelConfig(Strict):
                 f"must have at most {MOST_WEIGHTS:,} weights between its layers, got {weights:,}: "
                 "they and their gradients lie in memory; give fewer or narrower layers"
             )
+        if self.dropout_place != "after_activation" and not self.dropout:
+            raise ValueError(f"dropout_place: {self.dropout_place} needs a dropout above 0")
+        if self.dropout_place == "before_norm" and (self.norm.kind == "none" or self.norm.recurrent):
+            without = "norm.recurrent: true" if self.norm.recurrent else "norm.kind: none"
+            raise ValueError(f"dropout_place: before_norm needs a normalization to stand before; {without} has none")
         if self.branch_scale != 1 and not self.residual:
             raise ValueError("branch_scale needs residual: true")
         if self.residual and (other := next((n for n in self.layers if n != self.layers[0]), None)):

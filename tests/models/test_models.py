@@ -67,6 +67,18 @@ def test_parameter_counts(shape: tuple[int, ...], fields: dict[str, Any], traina
             {"norm": {"kind": "stock", "placement": "after"}, "dropout": 0.5},
             ["linear_1", "activation_1", "norm_1", "dropout_1"],
         ),
+        (
+            {"norm": {"kind": "stock"}, "dropout": 0.5, "dropout_place": "before_norm"},
+            ["linear_1", "dropout_1", "norm_1", "activation_1"],
+        ),
+        (
+            {"norm": {"kind": "stock", "placement": "after"}, "dropout": 0.5, "dropout_place": "before_norm"},
+            ["linear_1", "activation_1", "dropout_1", "norm_1"],
+        ),
+        (
+            {"norm": {"kind": "stock"}, "dropout": 0.5, "dropout_place": "after_last_norm"},
+            ["linear_1", "norm_1", "activation_1", "dropout_1"],
+        ),
     ],
 )
 @pytest.mark.parametrize(
@@ -85,6 +97,17 @@ def test_the_order_of_layers(kind: str, before: list[str], after: list[str], fie
     chain = model.layers[: -1 if kind == "rnn" else None]  # where the last row is picked in between
     for earlier, later in itertools.pairwise(chain):
         assert later.input is earlier.output
+
+
+@pytest.mark.parametrize("norm", [{"kind": "none"}, {"kind": "custom"}, {"kind": "custom", "recurrent": True}])
+def test_dropout_after_the_last_norm_is_in_the_last_hidden_layer_alone(norm: dict[str, Any]):
+    model = {"kind": "rnn" if "recurrent" in norm else "mlp", "layers": [4, 4, 4], "norm": norm, "dropout": 0.5}
+    for place, expected in (
+        ("after_last_norm", ["dropout_3"]),
+        ("after_activation", [f"dropout_{i}" for i in (1, 2, 3)]),
+    ):
+        names = [layer.name for layer in build(**model, dropout_place=place).layers]
+        assert [name for name in names if "dropout" in name] == expected
 
 
 def test_normalization_on_the_input_comes_first():
