@@ -44,6 +44,17 @@ def hidden_block(
     return keras.layers.Add(name=f"sum_{index}")([x, branch])
 
 
+def dense_blocks(
+    x: keras.KerasTensor, widths: tuple[int, ...], config: ModelConfig, first: int = 1
+) -> keras.KerasTensor:
+    """Apply a dense hidden layer of each width, numbered from `first` on."""
+    for index, units in enumerate(widths, start=first):
+        linear = keras.layers.Dense(units, use_bias=needs_bias(config.norm), name=f"linear_{index}")
+        activation = keras.layers.Activation(config.activation, name=f"activation_{index}")
+        x = hidden_block(x, linear, activation, config, index, skip=config.residual and index > first)
+    return x
+
+
 def dropout(config: ModelConfig, index: int) -> keras.Layer | None:
     """Build the dropout of a hidden layer; None without one."""
     if not config.dropout or (config.dropout_place == "after_last_norm" and index < config.hidden):

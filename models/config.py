@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.fields import BatchSize, Count, Later, Positive, Share, Strict, UsedWith, Width
+from models.fields import AtMost, BatchSize, Count, Later, Positive, Share, Strict, UsedWith, Width
 
 MOST_LAYERS, MOST_WEIGHTS = 1000, 10**9
 BATCH_NORMS = ("custom", "stock", "noisy", "detached", "mean_only", "variance_only")
@@ -108,12 +108,15 @@ class NormConfig(Strict):
         return self.kind in ("rms", "dyt") or (self.kind != "none" and (self.scale or self.center or self.recurrent))
 
 
+_OF_CNN = UsedWith("kind", ("cnn",))
+
+
 class ModelConfig(Strict):
     """A network of `depth` times `layers` hidden layers and a linear output layer."""
 
     kind: Literal["mlp", "cnn", "rnn"] = Field(
         "mlp",
-        description="mlp: dense layers; cnn: 3×3 convolutions, each with 2×2 max pooling; rnn: simple recurrent layers "
+        description="mlp: dense layers; cnn: convolutions, each with 2×2 pooling; rnn: simple recurrent layers "
         "that read an image row by row",
     )
     layers: tuple[Width, ...] = Field(
@@ -121,6 +124,18 @@ class ModelConfig(Strict):
         min_length=1,
         description="units (mlp), filters (cnn) or recurrent units (rnn) of each hidden layer; "
         "the output layer is added by itself",
+    )
+    dense: Annotated[tuple[Width, ...], Later(()), _OF_CNN] = Field(
+        (), description="units of each dense hidden layer between the convolutions and the output"
+    )
+    kernel_size: Annotated[Count, AtMost(99, "images are hardly larger"), Later(3), _OF_CNN] = Field(
+        3, description="height and width of each convolution's kernel"
+    )
+    padding: Annotated[Literal["same", "valid"], Later("same"), _OF_CNN] = Field(
+        "same", description="same: convolutions leave an image its size; valid: they take kernel_size − 1 from it"
+    )
+    pooling: Annotated[Literal["max", "average", "none"], Later("max"), _OF_CNN] = Field(
+        "max", description="what is taken of each 2×2 pixels after each convolution, until one pixel is left"
     )
     depth: Count = Field(1, description="how often the list of layers is repeated; at most 1,000 layers in all")
     activation: Literal["relu", "sigmoid", "tanh"] = Field("sigmoid", description="of every hidden layer")
@@ -168,14 +183,25 @@ class ModelConfig(Strict):
     @property
     def hidden(self) -> int:
         """How many hidden layers there are."""
-        return len(self.layers) * self.depth
+        return len(self.layers) * self.depth + len(self._dense())
+
+    def sizes_of_images(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return height and width of what each convolution gives, from those of the examples; 0 where none is left."""
+        sizes, taken = [], 0 if self.padding == "same" else self.kernel_size - 1
+        for _ in range(len(self.layers) * self.depth):
+            height, width = (max(n - taken, 0) for n in size)
+            sizes.append((height, width))
+            pooled = self.pooling != "none" and min(height, width) > 1
+            size = (height // 2, width // 2) if pooled else (height, width)
+        return sizes
 
     @model_validator(mode="after")
     def _can_be_built(self) -> ModelConfig:
+        dense = self._dense()
         if (layers := self.hidden) > MOST_LAYERS:
             raise ValueError(
-                f"layers, {self.depth:,} times {len(self.layers):,}, must be at most {MOST_LAYERS:,}, got {layers:,}: "
-                "each is compiled into the program"
+                f"layers, {self.depth:,} times {len(self.layers):,}{f' and {len(dense):,}' if dense else ''}, must be "
+                f"at most {MOST_LAYERS:,}, got {layers:,}: each is compiled into the program"
             )
         if (weights := self._hidden_weights()) > MOST_WEIGHTS:
             raise ValueError(
@@ -189,17 +215,20 @@ class ModelConfig(Strict):
             raise ValueError(f"dropout_place: before_norm needs a normalization to stand before; {without} has none")
         if self.branch_scale != 1 and not self.residual:
             raise ValueError("branch_scale needs residual: true")
-        if self.residual and (other := next((n for n in self.layers if n != self.layers[0]), None)):
-            raise ValueError(
-                "residual adds a layer's output to its input, so all layers must be of one width, "
-                f"got {self.layers[0]} and {other}"
-            )
-        if self.residual and layers == 1:
+        for name, widths in (("layers", self.layers), ("dense layers", dense)) if self.residual else ():
+            if other := next((n for n in widths if n != widths[0]), None):
+                raise ValueError(
+                    f"residual adds a layer's output to its input, so all {name} must be of one width, "
+                    f"got {widths[0]} and {other}"
+                )
+        if self.residual and len(self.layers) * self.depth == 1 and len(dense) < 2:
             raise ValueError("residual needs a second layer, as the first, from the examples, has nothing to add to")
-        if self.norm.kind == "instance" and self.kind == "mlp":
+        if self.residual and self.padding == "valid" and self.kind == "cnn":
+            raise ValueError("residual adds images of one size, and padding: valid makes them smaller; use same")
+        if self.norm.kind == "instance" and (self.kind == "mlp" or dense):
             raise ValueError(
-                "norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; "
-                "use layer, or kind: cnn"
+                "norm.kind: instance takes mean and variance over the positions of an image, of which "
+                f"{'dense layers have' if dense else 'an mlp has'} none; use layer, or a cnn without dense"
             )
         if self.trainable in ("norm", "random_subset") and not self.norm.learns():
             raise ValueError(
@@ -208,13 +237,16 @@ class ModelConfig(Strict):
             )
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")
-        uneven = [units for units in self.layers if units % self.norm.groups]
+        uneven = [units for units in self.layers + dense if units % self.norm.groups]
         if self.norm.kind == "group" and uneven:
             raise ValueError(
                 f"norm.groups ({self.norm.groups}) must divide every layer, but not {uneven[0]}; "
                 "give a number that divides all of them"
             )
         return self
+
+    def _dense(self) -> tuple[int, ...]:
+        return self.dense if self.kind == "cnn" else ()
 
     def _hidden_weights(self) -> int:
         """Weights between hidden layers and, in an rnn, between time steps; those of input and output left out."""
@@ -225,6 +257,7 @@ class ModelConfig(Strict):
             case "mlp":
                 return count
             case "cnn":
-                return 9 * count
+                of_dense = sum(a * b for a, b in zip(self.dense, self.dense[1:], strict=False))
+                return self.kernel_size**2 * count + of_dense
             case "rnn":
                 return count + self.depth * sum(units**2 for units in self.layers)
