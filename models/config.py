@@ -154,10 +154,11 @@ class ModelConfig(Strict):
         "training then are not those of inference (Li et al. 2019); after_last_norm: at the end of the last hidden "
         "layer alone, where no normalization follows",
     )
-    initialization: Literal["glorot_uniform", "he_normal", "gaussian"] = Field(
+    initialization: Literal["glorot_uniform", "he_normal", "gaussian", "orthogonal"] = Field(
         "glorot_uniform",
-        description="distribution of the initial weights: Glorot & Bengio 2010, He et al. 2015, or normal with the "
-        "deviation init_scale whatever the layer's size",
+        description="distribution of the initial weights: Glorot & Bengio 2010, He et al. 2015, normal with the "
+        "deviation init_scale whatever the layer's size, or orthogonal rows or columns, whichever are fewer, each of "
+        "length init_scale (Saxe et al. 2014)",
     )
     init_scale: Positive = Field(
         1.0, description="factor on the initial weights; for gaussian their standard deviation"

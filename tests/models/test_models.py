@@ -199,6 +199,24 @@ def test_the_fan_of_a_convolution_counts_its_positions():
     assert second.std() == pytest.approx(np.sqrt(2 / (9 * 8)), rel=0.03)
 
 
+def test_orthogonal_kernels_keep_lengths():
+    wide, tall = kernels(0, layers=[80], initialization="orthogonal", init_scale=2.0)
+    np.testing.assert_allclose(wide @ wide.T, 4 * np.eye(64), atol=1e-5)  # 64 pixels to 80 units
+    np.testing.assert_allclose(tall.T @ tall, 4 * np.eye(10), atol=1e-5)  # to 10 classes
+    _, convolution, _ = kernels(0, kind="cnn", layers=[2, 8], initialization="orthogonal")
+    assert convolution.shape == (3, 3, 2, 8)
+    flat = convolution.reshape(18, 8)
+    np.testing.assert_allclose(flat.T @ flat, np.eye(8), atol=1e-6)
+
+
+def test_orthogonal_kernels_point_in_all_directions_alike():
+    """Of 64 entries of the first column over 200 seeds the mean is 0 with a deviation of 1 / √(64 · 200)."""
+    config = model_config(layers=[64], initialization="orthogonal")
+    network = build_model(config, IMAGE, 10)
+    first = [initial_kernels(network, config, seed)[0][1][0, 0] for seed in range(200)]
+    assert abs(np.mean(first)) < 4 / np.sqrt(64 * 200)
+
+
 def test_recurrent_kernels_are_orthogonal():
     _, recurrent, _ = kernels(0, kind="rnn", layers=[20], init_scale=2.0)
     np.testing.assert_allclose(recurrent @ recurrent.T, 4 * np.eye(20), atol=1e-5)
