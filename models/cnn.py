@@ -28,7 +28,7 @@ def build_cnn(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -
         x = hidden_block(x, linear, activation, config, index, skip=config.residual and index > 1)
         if config.pooling != "none" and min(x.shape[1:3]) > 1:
             pool = keras.layers.MaxPooling2D if config.pooling == "max" else keras.layers.AveragePooling2D
-            x = pool(name=f"pool_{index}")(x)
+            x = pool(2, name=f"pool_{index}")(x)
     x = keras.layers.Flatten(name="flatten")(x)
     x = dense_blocks(x, config.dense, config, first=len(config.layers) * config.depth + 1)
     return keras.Model(inputs, keras.layers.Dense(classes, name="output")(x), name="cnn")

@@ -138,7 +138,11 @@ class ModelConfig(Strict):
         "max", description="what is taken of each 2×2 pixels after each convolution, until one pixel is left"
     )
     depth: Count = Field(1, description="how often the list of layers is repeated; at most 1,000 layers in all")
-    activation: Literal["relu", "sigmoid", "tanh"] = Field("sigmoid", description="of every hidden layer")
+    activation: Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "selu"] = Field(
+        "sigmoid",
+        description="of every hidden layer; gelu: the exact one; leaky_relu: slope 0.2 below 0; selu: asks for "
+        "initialization: lecun_normal (Klambauer et al. 2017)",
+    )
     norm: NormConfig = Field(
         NormConfig(), description="normalization of every hidden layer", examples=[{"kind": "custom"}]
     )
@@ -154,11 +158,12 @@ class ModelConfig(Strict):
         "training then are not those of inference (Li et al. 2019); after_last_norm: at the end of the last hidden "
         "layer alone, where no normalization follows",
     )
-    initialization: Literal["glorot_uniform", "he_normal", "gaussian", "orthogonal"] = Field(
+    initialization: Literal["glorot_uniform", "he_normal", "lecun_normal", "gaussian", "orthogonal"] = Field(
         "glorot_uniform",
-        description="distribution of the initial weights: Glorot & Bengio 2010, He et al. 2015, normal with the "
-        "deviation init_scale whatever the layer's size, or orthogonal rows or columns, whichever are fewer, each of "
-        "length init_scale (Saxe et al. 2014)",
+        description="distribution of the initial weights, whatever the activation: Glorot & Bengio 2010; He et al. "
+        "2015; normal with variance 1 over the inputs (LeCun et al. 1998); normal with the deviation init_scale, "
+        "whatever the layer's size; or orthogonal rows or columns, whichever are fewer, each of length init_scale "
+        "(Saxe et al. 2014)",
     )
     init_scale: Positive = Field(
         1.0, description="factor on the initial weights; for gaussian their standard deviation"

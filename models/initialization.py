@@ -39,6 +39,8 @@ def _kernel(shape: tuple[int, ...], config: ModelConfig, rng: np.random.Generato
             kernel = rng.uniform(-limit, limit, shape)
         case "he_normal":  # He et al. 2015, eq. 10
             kernel = rng.standard_normal(shape) * np.sqrt(2 / fan_in)
+        case "lecun_normal":  # LeCun et al. 1998, "Efficient BackProp", §4.6
+            kernel = rng.standard_normal(shape) / np.sqrt(fan_in)
         case "gaussian":
             kernel = rng.standard_normal(shape)
         case "orthogonal":

@@ -179,6 +179,7 @@ def test_the_seed_decides_the_initial_kernels():
         # of the first kernel, 64 in and 100 out, and of the output's, 100 in and 10 out; a uniform one of ±l has l/√3
         ({"initialization": "glorot_uniform"}, (np.sqrt(2 / 164), np.sqrt(2 / 110))),
         ({"initialization": "he_normal"}, (np.sqrt(2 / 64), np.sqrt(2 / 100))),
+        ({"initialization": "lecun_normal"}, (np.sqrt(1 / 64), np.sqrt(1 / 100))),
         ({"initialization": "gaussian"}, (1, 1)),
         ({"initialization": "he_normal", "init_scale": 3}, (3 * np.sqrt(2 / 64), 3 * np.sqrt(2 / 100))),
         ({"initialization": "gaussian", "init_scale": 0.01}, (0.01, 0.01)),
