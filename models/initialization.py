@@ -39,6 +39,17 @@ def _kernel(shape: tuple[int, ...], config: ModelConfig, rng: np.random.Generato
             kernel = rng.uniform(-limit, limit, shape)
         case "he_normal":  # He et al. 2015, eq. 10
             kernel = rng.standard_normal(shape) * np.sqrt(2 / fan_in)
+        case "lecun_normal":  # LeCun et al. 1998, "Efficient BackProp", §4.6
+            kernel = rng.standard_normal(shape) / np.sqrt(fan_in)
         case "gaussian":
             kernel = rng.standard_normal(shape)
+        case "orthogonal":
+            kernel = _orthogonal(fan_in, shape[-1], rng).reshape(shape)
     return (config.init_scale * kernel).astype(np.float32)
+
+
+def _orthogonal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a matrix with orthonormal rows or columns, whichever are fewer, of which all are as likely."""
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))  # else the signs follow the algorithm (Mezzadri 2007)
+    return q if rows >= columns else q.T

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import AtMost, Count, Natural, Number, Positive, Strict
+from models.fields import AtMost, Count, Natural, Number, Positive, Strict
 
 MeasureName = Literal[
     "steps_to_level",

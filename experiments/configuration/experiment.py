@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from experiments.configuration.claim import ClaimConfig
 from experiments.configuration.run import RunConfig, Seed
 from experiments.configuration.yaml_source import Key, Source, shown
-from models.config import AtMost, Count, Share, Strict
+from models.fields import AtMost, Count, Share, Strict
 
 Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table

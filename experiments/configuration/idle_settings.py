@@ -10,7 +10,8 @@ from pydantic import BaseModel
 from experiments.configuration.hints import allowed_texts, flow, section_of
 from experiments.configuration.run import OF_BATCH_NORM, RunConfig
 from experiments.configuration.yaml_source import Key
-from models.config import BATCH_NORMS, NormConfig, UsedWith
+from models.config import BATCH_NORMS, NormConfig
+from models.fields import UsedWith
 
 
 def effects(run: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 from experiments.configuration.experiment import MOST_RUNS, ExperimentConfig
 from experiments.configuration.hints import flow, section_of
 from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED, PROBES
-from models.config import FLOAT32, MOST_LAYERS, MOST_WEIGHTS, UsedWith
+from models.config import MOST_LAYERS, MOST_WEIGHTS
+from models.fields import FLOAT32, UsedWith
 
 _HEAD = f"""\
 # Configuration

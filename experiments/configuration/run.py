@@ -8,23 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import (
-    BATCH_NORMS,
-    AtMost,
-    BatchSize,
-    Count,
-    ModelConfig,
-    Natural,
-    NotNegative,
-    Positive,
-    Share,
-    Strict,
-    UsedWith,
-)
+from models.config import BATCH_NORMS, ModelConfig
+from models.fields import AtMost, BatchSize, Count, Later, Natural, NotNegative, Positive, Share, Strict, UsedWith
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
@@ -215,10 +204,25 @@ class RunConfig(Strict):
         if twice := [m for m in self.moving_averages if self.moving_averages.count(m) > 1]:
             raise ValueError(f"moving_averages: {twice[0]} is given twice; keep one")
         own = self.model.norm.momentum
-        if set(self.moving_averages) - {own} and own > MOST_RECOVERABLE:
+        if self.moving_averages and (own is None or self.model.norm.debiased):
+            raise ValueError(
+                "moving_averages must be [] with model.norm.momentum: null or debiased: they learn what a batch has "
+                "added to the layers' own average, whose momentum has to be the same at each step"
+            )
+        if own and set(self.moving_averages) - {own} and own > MOST_RECOVERABLE:
             raise ValueError(
                 f"model.norm.momentum must be at most {MOST_RECOVERABLE} beside moving_averages, got {own}: they learn "
                 "from the layers' own average what a batch has added to it"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _probes_take_the_steps_of_training(self) -> RunConfig:
+        of_all = [probe for probe in ("covariate_shift", "landscape") if probe in self.probes]
+        if of_all and self.model.trainable != "all":
+            raise ValueError(
+                f"probes: {of_all[0]} takes a step of all weights, and training with model.trainable: "
+                f"{self.model.trainable} does not; leave it out"
             )
         return self
 
@@ -244,8 +248,11 @@ class RunConfig(Strict):
         return self
 
     def digest(self) -> str:
-        """Return the identity of the run: equal exactly where every setting is equal."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        """Return the identity of the run: equal exactly where every setting is equal.
+
+        Left out is a field that came later, where it is what it was before (`Later`).
+        """
+        text = json.dumps(_identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def trial(self) -> str:
@@ -255,16 +262,35 @@ class RunConfig(Strict):
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.
 
-        Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long.
+        Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long,
+        and, where not all weights are trained, which are.
         Runs of no steps are apart: they need no training to be compiled.
         """
         values = {
             "seed": 0,
             "steps": min(self.steps, 1),
             "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
-            "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
+            "model": self.model.model_copy(
+                update={
+                    "initialization": "glorot_uniform",
+                    "init_scale": 1.0,
+                    "trainable": "all" if self.model.trainable == "all" else "norm",
+                }
+            ),
             "optimizer": self.optimizer.model_copy(
                 update={"learning_rate": 1.0, "weight_decay": float(self.optimizer.weight_decay > 0)}
             ),
         }
         return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
+
+
+def _identity(section: Strict) -> dict[str, Any]:
+    """Return a section's fields and their values but for those that say what had been so before they came."""
+    values = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Strict):
+            values[name] = _identity(value)
+        elif any(isinstance(later, Later) and later.value == value for later in field.metadata):
+            del values[name]
+    return values

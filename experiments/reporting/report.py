@@ -141,6 +141,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     scaling = [word for word in ("standardize", "binarize") if getattr(data, word)]
     subset = [f"first {data.train_examples:,} training examples"] if data.train_examples else []
     layers = "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
+    layers += f", dense {'-'.join(map(str, model.dense))}" if model.dense else ""
     initialization = model.initialization + (f" × {model.init_scale:g}" if model.init_scale != 1 else "")
     constants = [f"momentum {optimizer.momentum:g}"] if optimizer.momentum else []
     if LEARNING_RATE not in experiment.grid:

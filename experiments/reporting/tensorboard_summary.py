@@ -138,7 +138,7 @@ def _percentiles_of_first_unit(
     found: dict[str, tuple[Curve, Curve, Curve]] = {}
     for run in runs:
         if run.arm not in found:
-            layer = len(run.config.model.layers) * run.config.model.depth
+            layer = run.config.model.hidden
             by_name = [curves_of([run], f"pre_activation/{layer}/unit_000/p{p}").get(run.arm) for p in (15, 50, 85)]
             if all(by_name):
                 low, median, high = (curves[0] for curves in by_name if curves)

@@ -136,5 +136,8 @@ def relative_cost(config: RunConfig) -> float:
         case "rnn":
             size = 20 * sum(2 * b * b for _, b in pairs)
         case "cnn":
-            size = sum(9 * min(a, 64) * b * 400 // 4**i for i, (a, b) in enumerate([(1, widths[0]), *pairs[1:]]))
+            positions = config.model.kernel_size**2
+            size = sum(
+                positions * min(a, 64) * b * 400 // 4**i for i, (a, b) in enumerate([(1, widths[0]), *pairs[1:]])
+            )
     return (config.steps + 100) * (1e6 + config.dataset.batch_size * size)

@@ -31,7 +31,7 @@ class Probes:
 
     def __init__(self, config: RunConfig, network: keras.Model):
         self.asked = config.probes
-        self.hidden = len(config.model.layers) * config.model.depth
+        self.hidden = config.model.hidden
         self.batch_norms = (
             [network.get_layer(f"norm_{i}") for i in range(1, self.hidden + 1)]
             if config.model.norm.kind in BATCH_NORMS and not config.model.norm.recurrent

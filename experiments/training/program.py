@@ -22,6 +22,7 @@ from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
 from models.initialization import initial_kernels
 from models.networks import build_model
+from models.trainable import trained_weights
 
 DIVERGED = 1000  # times the initial loss, Bjorck et al. 2018
 MOST_STRETCHES, MOST_INDICES = 32, 2**20  # of a call, whose results are kept until it returns
@@ -44,6 +45,12 @@ class Program:
         self.probes = Probes(config, self.network)
         self.readings = Readings(config, self.network)
         self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
+        of_all = config.model.trainable == "all"
+        self._trained = (
+            []
+            if of_all
+            else [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.network.trainable_variables]
+        )
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
@@ -67,6 +74,11 @@ class Program:
             state.assign([config.seed, i])
         for kernel, value in initial_kernels(self.network, config.model, config.seed):
             kernel.value.assign(value)
+        if self._trained:
+            for trained, value in zip(
+                self._trained, trained_weights(self.network, config.model, config.seed), strict=True
+            ):
+                trained.assign(value)
         self.readings.reset()
         self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
         if self._weight_decay is not None:
@@ -181,7 +193,7 @@ class Program:
             before = self.readings.before_step()
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
-            self.optimizer.apply(self._decayed(tape.gradient(loss, variables)), variables)
+            self.optimizer.apply(self._of_trained(self._decayed(tape.gradient(loss, variables))), variables)
             self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1
@@ -195,6 +207,12 @@ class Program:
             gradient + self._weight_decay * weight if id(weight) in self._kernels else gradient
             for gradient, weight in zip(gradients, self.network.trainable_variables, strict=True)
         ]
+
+    def _of_trained(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Set the gradients by weights that are not trained to zero."""
+        if not self._trained:
+            return gradients
+        return [gradient * trained for gradient, trained in zip(gradients, self._trained, strict=True)]
 
     def _evaluate(
         self, examples: tf.Tensor, statistics: list[list[tf.Tensor]], change: tf.Tensor | None = None

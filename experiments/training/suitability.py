@@ -50,11 +50,32 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
             yield DatasetError("dataset.binarize", f"{name} has no images; leave it out, or use standardize")
         if "corruptions" in config.probes:
             yield DatasetError("probes", f"corruptions changes images, and {name} has none; leave it out")
+    elif kind == "cnn":
+        yield from _misfits_of_images(config, (shape[0], shape[1]))
     if norm.kind == "group" and norm.on_input and shape[-1] % norm.groups:
         yield DatasetError(
             "model.norm.groups",
             f"got {norm.groups}, which does not divide {shape[-1]}, the channels of {name}; give a divisor",
         )
+
+
+def _misfits_of_images(config: RunConfig, size: tuple[int, int]) -> Iterator[DatasetError]:
+    name, model, given = config.dataset.name, config.model, f"{size[0]}×{size[1]} pixels"
+    for index, (height, width) in enumerate(model.sizes_of_images(size), start=1):
+        if not height or not width:
+            yield DatasetError(
+                "model.padding",
+                f"got valid, which leaves no pixel of {name}'s {given} to convolution {index}; use same, fewer layers "
+                "or a smaller kernel_size",
+            )
+            return
+        if model.norm.kind == "instance" and height == width == 1:
+            yield DatasetError(
+                "model.norm.kind",
+                f"got instance, which makes 0 of the single pixel that convolution {index} leaves of {name}'s {given}; "
+                "use fewer layers, or pooling: none",
+            )
+            return
 
 
 def _misfits_of_size(config: RunConfig, train: int | None) -> Iterator[DatasetError]:

@@ -55,8 +55,14 @@ def with_change(config: RunConfig, dotted: str, value: Any) -> RunConfig:
 
 # Renormalization and virtual batches need kind: custom; Adam and SGD take all of the optimizer's fields.
 CUSTOM = RunConfig.model_validate({"model": {"norm": {"kind": "custom"}}})
-NOT_ALONE = ("model.norm.recurrent", "model.norm.renorm_relaxed_by")  # which need another field beside
-CHANGES = [change for change in single_changes(CUSTOM) if change[0] not in NOT_ALONE]
+NOT_ALONE = (  # which need another field beside
+    "model.norm.recurrent",
+    "model.norm.renorm_relaxed_by",
+    "model.branch_scale",
+    "model.dropout_place",
+)
+OF_IMAGES = ("model.norm.kind", "instance")  # which an mlp cannot have
+CHANGES = [change for change in single_changes(CUSTOM) if change[0] not in NOT_ALONE and change != OF_IMAGES]
 
 
 def test_every_setting_in_the_digest_is_changed_below():

@@ -46,6 +46,18 @@ def test_the_defaults_fit_all_embedded_data():
     [
         (
             DIGITS,
+            {"model": {"kind": "cnn", "layers": [4, 4], "kernel_size": 5, "padding": "valid"}},
+            "model.padding: got valid, which leaves no pixel of digits's 8×8 pixels to convolution 2; use same, fewer "
+            "layers or a smaller kernel_size",
+        ),
+        (
+            DIGITS,
+            {"model": {"kind": "cnn", "layers": [4], "depth": 4, "norm": {"kind": "instance"}}},
+            "model.norm.kind: got instance, which makes 0 of the single pixel that convolution 4 leaves of digits's "
+            "8×8 pixels; use fewer layers, or pooling: none",
+        ),
+        (
+            DIGITS,
             {"dataset": {"batch_size": 1079}},
             "dataset.batch_size: got 1079, but digits has 1078 training examples; give a smaller one",
         ),
