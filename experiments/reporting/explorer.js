@@ -88,8 +88,10 @@ const metricsOf = (shown, pattern) => [...new Set(shown.arms.flatMap((arm) => [.
 // Numbers in words.
 
 const percent = (share) => (share === null ? "–" : `${(100 * share).toFixed(1)} %`);
-const digits = (value) => (value === null ? "–" : value === 0 ? "0" : Math.abs(value) < 0.001 || Math.abs(value) >= 1e5 ? value.toExponential(1).replace("e-", "e−").replace("e+", "e") : String(+value.toPrecision(3)).replace("-", "−"));
-const plainTimes = (value) => `${digits(value)}×`;
+const minus = (text) => text.replaceAll("-", "−").replace("e+", "e");
+const plain = (value) => (value !== 0 && (Math.abs(value) < 0.001 || Math.abs(value) >= 1e5) ? minus(value.toExponential(1)) : minus(String(+value.toPrecision(3))));
+const digits = (value) => (value === null ? "–" : Math.abs(value) >= 0.001 && Math.abs(value) < 1000 ? minus(value.toPrecision(3)) : plain(value));
+const oneDecimal = (value) => minus(value.toFixed(1).replace(/^-0\.0$/, "0.0"));
 const times = (value) => `${value >= 9.95 ? value.toFixed(0) : value >= 0.995 && value < 1.995 ? value.toFixed(2) : value.toPrecision(2)}`;
 const where = () => (state.own ? "each at its best " + network().axis : network().axis && `${network().axis} ${network().values[state.place]}`);
 
@@ -104,9 +106,9 @@ function stepsWords(cell) {
 
 function seedsWords(cell) {
   if (!cell.seeds.length) return "no run";
-  const which = `${Math.min(...cell.seeds)}–${Math.max(...cell.seeds)}`;
-  const tuning = cell.seeds.every((seed) => network().tuning.includes(seed));
-  return `${cell.seeds.length} ${tuning ? "tuning " : ""}seeds, ${which}`;
+  const [first, last] = [Math.min(...cell.seeds), Math.max(...cell.seeds)];
+  const seeds = `${cell.seeds.every((seed) => network().tuning.includes(seed)) ? "tuning " : ""}seed`;
+  return first === last ? `1 ${seeds}, ${first}` : `${cell.seeds.length} ${seeds}s, ${first}–${last}`;
 }
 
 function finding() {
@@ -141,7 +143,7 @@ function logTicks(low, high) {
   return inside.filter((_, i) => i % every === 0);
 }
 
-const LOG = { splits: (_, __, low, high) => logTicks(low, high), values: (_, ticks) => ticks.map((tick) => digits(+(10 ** tick).toPrecision(6))) };
+const LOG = { splits: (_, __, low, high) => logTicks(low, high), values: (_, ticks) => ticks.map((tick) => plain(10 ** tick)) };
 
 /** A chart in its host, drawn anew only where `key` says that it shows something else. */
 function chart(host, key, build) {
@@ -203,13 +205,14 @@ function hosts(id, titles) {
     for (const { plot } of parent.querySelectorAll(".plot")) plot?.destroy();
     parent.key = key;
     parent.replaceChildren(...titles.map(([title, side]) => {
-      const host = document.createElement("div"), heading = document.createElement("h3"), plot = document.createElement("div");
+      const [host, heading, reading, plot] = ["div", "h3", "p", "div"].map((tag) => document.createElement(tag));
       host.className = "chart";
       heading.textContent = title;
       if (side !== undefined) heading.className = `side side-${side}`;
+      reading.className = "reading";
       plot.className = "plot";
       plot.setAttribute("role", "img");
-      host.append(heading, plot);
+      host.append(heading, reading, plot);
       return host;
     }));
   }
@@ -249,6 +252,10 @@ function drawBands() {
     const found = cells().map((cell) => names.map((name) => summary(cell, name)));
     const ends = finite(found.flat(2).concat((flat ?? []).map((end) => end * 1.2)));
     const [low, high] = [Math.min(...ends), Math.max(...ends)], room = 0.06 * (high - low) || 1;
+    cells().forEach((cell, side) => {
+      const now = names.map((name) => at(cell, name)).reverse(), reading = all[row * found.length + side].previousSibling;
+      reading.textContent = now[0].value === null ? "" : `15, 50, 85 % at step ${now[0].step}: ${now.map(({ value }) => oneDecimal(value)).join(", ")}`;
+    });
     found.forEach((curves, side) => chart(all[row * found.length + side], shownKey(layer), () => {
       const every = cells()[side].curves[names[1]]?.every ?? 1, stroke = colour(`side-${side}`);
       return {
@@ -310,7 +317,7 @@ function gainChart(host, key, x, found, title) {
     return {
       data: [x.at, ...singles, known, bounds],
       series: [...singles.map(() => single), { stroke: colour("ink"), width: 2.5, points: points(8, colour("ink")) }, { width: 0, points: { show: false } }],
-      x: x.axis, y: { label: "times fewer steps", ...LOG, values: (_, ticks) => ticks.map((tick) => plainTimes(+(10 ** tick).toPrecision(6))) },
+      x: x.axis, y: { label: "times fewer steps", ...LOG, values: (_, ticks) => ticks.map((tick) => `${plain(10 ** tick)}×`) },
       range: () => [Math.min(...everything) - 0.08, Math.max(...everything) + 0.08],
       draw: [rule(() => 0, false), ...(x.now ? [rule(x.now)] : []), marks], aim: x.aim, words: title,
     };
@@ -337,17 +344,6 @@ function drawGains() {
 
 // Controls.
 
-/** Rows of numbers on what was measured inside of both networks: percentiles of each layer, the first layer's gradient. */
-function inside() {
-  const measured = (pattern) => metricsOf(network(), pattern).filter((name) => cells().some((cell) => cell.curves[name]));
-  const step = (name) => Math.max(...cells().map((cell) => at(cell, name).step)), rounded = (v) => (v === null ? "–" : v.toFixed(1).replace(/^-(?!0\.0)/, "−").replace("-", ""));
-  const layers = measured(/^pre_activation\/\d+\/p50$/).map((name) => [name, name.split("/")[1]]);
-  return [
-    ...layers.map(([name, layer]) => [`band-${layer}`, `Into layer ${layer}'s activations at step ${step(name)}: 15, 50 and 85 %`, (cell) => ["p15", "p50", "p85"].map((p) => rounded(at(cell, name.replace("p50", p)).value)).join(", ")]),
-    ...measured(/^gradient_norm\/1$/).map((name) => ["gradient", `Gradient norm of the first layer at step ${step(name)}`, (cell) => digits(at(cell, name).value)]),
-  ];
-}
-
 function showNumbers() {
   const shown = cells();
   document.querySelectorAll("[data-side]").forEach((head) => { head.hidden = +head.dataset.side >= shown.length; head.textContent = arms()[+head.dataset.side]?.label ?? ""; });
@@ -357,7 +353,6 @@ function showNumbers() {
     ["loss", `Training loss at step ${state.step}`, (cell) => orDiverged(cell, digits(at(cell, LOSS).value))],
     ["steps", `Steps to ${percent(state.level)}`, stepsWords],
     ...(network().axis ? [["rate", network().axis[0].toUpperCase() + network().axis.slice(1), (_, side) => network().values[places()[side]]]] : []),
-    ...inside(),
     ["runs", "Runs", (cell) => { const lost = cell.diverged.filter((d) => d !== null).length; return seedsWords(cell) + (lost ? `; ${lost} diverged` : ""); }],
   ];
   $("numbers").replaceChildren(...rows.map(([name, words, value]) => {
