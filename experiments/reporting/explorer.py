@@ -1,8 +1,8 @@
 """What can be seen by playing with the runs? One page, with sliders over step, learning rate and accuracy asked for.
 
 Everything on it was measured: the curves of the runs lie in the page, and what no run holds has no chart. The template
-and the page's script lie beside this module, its chart library in `vendored/uplot`. Nothing here reads a run by itself,
-nor writes a file.
+and the page's scripts lie beside this module, its chart library in `vendored/uplot`. Nothing here reads a run by
+itself, nor writes a file.
 """
 
 from __future__ import annotations
