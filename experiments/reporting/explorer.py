@@ -7,7 +7,6 @@ itself, nor writes a file.
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
@@ -28,6 +27,7 @@ from experiments.analysis.tuning import ResultRows, axis_words, plain
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, Run
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Record
+from experiments.reporting.wording import is_number
 from models.config import BATCH_NORMS, ModelConfig
 
 OF_LAYERS = {"pre_activations", "unit_percentiles", "gradients", "saturation"}  # probes whose curves are shown
@@ -137,28 +137,29 @@ def _networks_of(source: Explored) -> Iterator[tuple[Key, Network]]:
     others = [axis for axis in config.grid if axis != over]
     rows = ResultRows(source.table, config)
     levels = {network.name: network.level for network in summarize(experiment, source.table)}
+
+    def held_in(grid: Mapping[str, Any]) -> tuple[Any, ...]:
+        return tuple(plain(grid[axis]) for axis in others)
+
     at_best = runs_at_best_rate(experiment, source.table)
-    best = {(run.arm, *(plain(run.grid[axis]) for axis in others)): plain(run.grid[over]) for run in at_best if over}
+    best = {(run.arm, held_in(run.grid)): plain(run.grid[over]) for run in at_best if over}
     only_best = tuning is not None and tuning.evaluate == "best"
+    cells = [*experiment.cells()]
     for name, arms in arms_by_network(experiment).items():
-        for values in itertools.product(*(config.grid[axis] for axis in others)):
-            held = dict(zip(others, values, strict=True))
-            found = {}
-            for arm in arms:
-                cells = found[arm] = Cells(best=best.get((arm, *map(plain, values))))
-                for at in config.grid[over] if over else (None,):
-                    grid = {**held, over: at} if over else held
-
-                    def seen(seeds: Sequence[int], arm: str = arm, grid: dict[str, Any] = grid) -> dict[int, Seen]:
-                        return dict(_seen(source, rows, [experiment.run(arm, grid, seed) for seed in seeds]))
-
-                    cells.grid[plain(at)] = seen(tuning.seeds if tuning and only_best else config.seeds)
-                    if only_best and plain(at) == cells.best:
-                        cells.at_best = seen(config.seeds)
-            first = {**held, over: config.grid[over][0]} if over else held
-            configs = {arm: experiment.run(arm, first, 0).config for arm in arms}
+        for held in dict.fromkeys(held_in(grid) for _, grid in cells):
+            found = {arm: Cells(best=best.get((arm, held))) for arm in arms}
+            configs: dict[str, RunConfig] = {}
+            for arm, grid in cells:
+                if arm not in found or held_in(grid) != held:
+                    continue
+                configs.setdefault(arm, experiment.run(arm, grid, 0).config)
+                at, seeds = plain(grid[over]) if over else None, tuning.seeds if tuning and only_best else config.seeds
+                found[arm].grid[at] = dict(_seen(source, rows, [experiment.run(arm, grid, seed) for seed in seeds]))
+                if only_best and at == found[arm].best:
+                    runs = [experiment.run(arm, grid, seed) for seed in config.seeds]
+                    found[arm].at_best = dict(_seen(source, rows, runs))
             words = {network_words(of_arm.model) for of_arm in configs.values()}
-            said = [*words, *(f"{axis_words(axis)} {_value(value)}" for axis, value in held.items())]
+            said = [*words, *(f"{axis_words(axis)} {_value(value)}" for axis, value in zip(others, held, strict=True))]
             level = levels.get(name)
             yield (
                 tuple((arm, _identity(of_arm, over)) for arm, of_arm in configs.items()),
@@ -232,7 +233,10 @@ def _merge(into: Network, network: Network) -> None:
 
 def _json(network: Network) -> dict[str, Any]:
     first = next(iter(network.configs.values()))
-    values = sorted({at for cells in network.arms.values() for at in cells.grid if at is not None}) or [None]
+    values = sorted(
+        dict.fromkeys(at for cells in network.arms.values() for at in cells.grid),
+        key=lambda at: at if is_number(at) else math.inf,
+    )
     data, optimizer = first.dataset, first.optimizer.kind.upper()
     without = [arm for arm, config in network.configs.items() if config.model.norm.kind == "none"]
     with_bn = [arm for arm, config in network.configs.items() if config.model.norm.kind in BATCH_NORMS]
@@ -284,4 +288,4 @@ def _rounded(values: Values) -> list[float | None]:
 
 
 def _value(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float | int) else str(value)
+    return f"{value:g}" if is_number(value) else str(value)

@@ -27,7 +27,7 @@ VENDORED = ROOT / "experiments/reporting/vendored/uplot"
 FILE = """title: small
 run: {{model: {{kind: mlp, layers: [4, 4]}}, steps: 4, evaluate_every: {every}, probes: {probes}}}
 arms: {{plain: {{}}, normalized: {{model.norm.kind: custom}}}}
-grid: {{optimizer.learning_rate: [0.1, 1]}}
+grid: {{optimizer.learning_rate: [0.1, 1e0]}}  # which YAML reads as text
 {more}
 seeds: 2
 """
@@ -139,6 +139,14 @@ def test_a_diverged_run_says_where_and_a_failed_one_is_left_out(tmp_path: Path) 
 def test_without_runs_there_is_no_page(tmp_path: Path) -> None:
     experiment = experiment_of(tmp_path, "one")
     assert render_explorer([Explored(experiment, results_table([]), lambda _: None)], "t") is None
+
+
+def test_an_experiment_without_rates_has_one_value_of_no_axis(tmp_path: Path) -> None:
+    path = tmp_path / "one_rate.yaml"
+    path.write_text(FILE.format(every=2, probes="[]", more="").replace("grid:", "# grid:"))
+    (network,) = data_of(render_explorer([explored(load_experiment(path))], "t"))
+    assert (network["axis"], len(network["values"]), network["arms"][0]["best"]) == ("", 1, 0)
+    assert curve(network, 0, 0, "accuracy/validation")["values"] == [[0.1, 0.11, 0.12], [0.1, 0.12, 0.14]]
 
 
 def test_an_axis_beside_the_rate_makes_a_network_of_each_of_its_values(tmp_path: Path) -> None:
