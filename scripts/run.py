@@ -50,6 +50,9 @@ def run(
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
+    explorer: Annotated[
+        bool, typer.Option("--explorer", help="also write explorer.html, the runs to play with")
+    ] = False,
 ) -> None:
     """Train the experiments of CONFIG… and print what came out. Interrupted, the same command goes on."""
     if schema:
@@ -74,7 +77,7 @@ def run(
     try:
         if dry_run:
             _print_plan(studies, options, replace)
-        elif not _train(studies, options, replace):
+        elif not _train(studies, options, replace, explorer):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -140,8 +143,9 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
         study.check(replace)
 
 
-def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
+def _train(studies: list[Study], options: SweepOptions, replace: bool, explorer: bool) -> bool:
     from experiments.conduct import conduct, none_finished
+    from experiments.exploration import write_explorer
     from experiments.reporting.commands import shell_command
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress, fold_failures
@@ -156,6 +160,8 @@ def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
             continue
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
+        if explorer and (page := write_explorer(study.folder, [study], tables, study.experiment.config.title)):
+            console.print(f"Explorer:    {page}", soft_wrap=True)
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
         every = shlex.quote(str(study.folder))

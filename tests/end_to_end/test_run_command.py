@@ -18,7 +18,7 @@ EVALUATED = ["no_bn", "custom_bn"]
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of the results and what the command printed."""
     out = tmp_path_factory.mktemp("first")
-    done = command(TINY, "--out", out, "--workers", 1)
+    done = command(TINY, "--out", out, "--workers", 1, "--explorer")
     assert done.returncode == 0, done.stdout + done.stderr
     return out / "tiny", done.stdout
 
@@ -60,6 +60,14 @@ def test_the_table_is_printed_with_what_to_do_next(first: tuple[Path, str]):
     assert "custom_bn against no_bn" in printed or "custom_bn needs" in printed or "custom_bn comes to" in printed
     assert f"{folder}/results.parquet" in printed
     assert f"scripts/curves.py --logdir {folder}/summary" in printed
+
+
+def test_the_page_to_play_with_holds_what_was_measured(first: tuple[Path, str]):
+    folder, printed = first
+    assert f"Explorer:    {folder}/explorer.html" in printed
+    page = (folder / "explorer.html").read_text(encoding="utf-8")
+    assert all(f'"{name}":' in page for name in ("accuracy/validation", "pre_activation/1/p50", "gradient_norm/2"))
+    assert '"saturation/1"' not in page  # a probe that was not asked for
 
 
 def test_the_results_table_has_a_row_a_run(first: tuple[Path, str]):
