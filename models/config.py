@@ -56,6 +56,13 @@ class UsedWith:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Later:
+    """Marks a field that came after runs had been made: as those had `value`, a run with it has their identity."""
+
+    value: Any
+
+
 def _not_a_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError(f"expected a number, but YAML reads yes/no/on/off as {value}; give a number")

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from experiments.configuration.hints import allowed_texts, flow, section_of
-from experiments.configuration.run import OF_BATCH_NORM, RunConfig
+from experiments.configuration.probes import OF_BATCH_NORM
+from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import Key
 from models.config import BATCH_NORMS, NormConfig, UsedWith
 

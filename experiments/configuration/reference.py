@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from experiments.configuration.experiment import MOST_RUNS, ExperimentConfig
 from experiments.configuration.hints import flow, section_of
-from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED, PROBES
+from experiments.configuration.probes import PROBES
+from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED
 from models.config import FLOAT32, MOST_LAYERS, MOST_WEIGHTS, UsedWith
 
 _HEAD = f"""\
