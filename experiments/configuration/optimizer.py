@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import FLOAT32, Later, Natural, NotNegative, Positive, Share, Strict, UsedWith
+from models.config import BATCH_NORMS, FLOAT32, Later, Natural, NotNegative, Positive, Share, Strict, UsedWith
 
 
 class ScheduleConfig(Strict):
@@ -31,23 +31,44 @@ class ScheduleConfig(Strict):
     )
 
 
+_SGD, _ADAM = UsedWith("kind", ("sgd", "sgdw")), UsedWith("kind", ("adam", "adamw"))
+DECOUPLED = ("sgdw", "adamw")
+
+
 class OptimizerConfig(Strict):
     """The update rule and its learning rate."""
 
-    kind: Literal["sgd", "adam"] = Field("sgd", description="sgd: gradient descent, with momentum perhaps; adam: Adam")
+    kind: Literal["sgd", "sgdw", "adam", "adamw"] = Field(
+        "sgd",
+        description="sgd: gradient descent, with momentum perhaps; adam: Adam; sgdw and adamw: the same with decoupled "
+        "weight decay (Loshchilov & Hutter 2019)",
+    )
     learning_rate: Positive = Field(0.1, description="factor on each update")
-    momentum: Annotated[Share, UsedWith("kind", ("sgd",))] = Field(
-        0.0, description="share of the last update that is added to the next"
+    momentum: Annotated[Share, _SGD] = Field(0.0, description="share of the last update that is added to the next")
+    nesterov: Annotated[bool, _SGD, UsedWith("momentum"), Later(False)] = Field(
+        False,
+        description="Nesterov's momentum: each step is taken from where the momentum leads, as in Keras",
     )
     weight_decay: NotNegative = Field(
         0.0,
-        description="λ of λ/2·‖w‖² in the loss, over kernels alone (no bias, γ or β): λ·w is added to their gradient "
-        "before momentum or Adam see it (van Laarhoven 2017); the losses that are written leave it out",
+        description="over kernels alone (no bias, γ or β); sgd and adam: λ of λ/2·‖w‖² in the loss: λ·w is added to "
+        "their gradient before momentum or Adam see it (van Laarhoven 2017); the losses that are written leave it out; "
+        "sgdw and adamw: λ times the learning rate, the share of them that each step takes away beside its update, as "
+        "in Keras",
     )
-    beta_1: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
-        0.9, description="share of the mean gradient that is kept at each step"
+    weight_decay_over: Annotated[
+        Literal["kernels", "scale_invariant"],
+        UsedWith("weight_decay"),
+        UsedWith("run.model.norm.kind", BATCH_NORMS),
+        UsedWith("run.model.norm.placement", ("before",)),
+        Later("kernels"),
+    ] = Field(
+        "kernels",
+        description="kernels: all of them; scale_invariant: those alone whose output goes straight into a batch "
+        "normalization, so that their scale is of no consequence",
     )
-    beta_2: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
+    beta_1: Annotated[Share, _ADAM] = Field(0.9, description="share of the mean gradient that is kept at each step")
+    beta_2: Annotated[Share, _ADAM] = Field(
         0.999, description="share of the mean squared gradient that is kept at each step"
     )
     schedule: Annotated[ScheduleConfig, Later(ScheduleConfig())] = Field(

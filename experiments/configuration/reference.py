@@ -98,7 +98,7 @@ def _joined(section: str, name: str) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     only = [used for used in field.metadata if isinstance(used, UsedWith)]
-    return "; ".join([field.description or "", *(f"only with {u.field} {', '.join(u.values)}" for u in only)])
+    return "; ".join([field.description or "", *(f"only with {u.field} {', '.join(u.values)}".rstrip() for u in only)])
 
 
 def _allowed(schema: dict[str, Any], field: FieldInfo, full_name: str) -> str:

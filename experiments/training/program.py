@@ -16,7 +16,7 @@ import tensorflow as tf
 from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
-from experiments.training.optimizers import build_optimizer
+from experiments.training.optimizers import build_optimizer, decayed_kernels
 from experiments.training.probes import Probes
 from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
@@ -36,6 +36,12 @@ class Program:
         self.binarize = config.dataset.binarize
         self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)
         self.optimizer = build_optimizer(config.optimizer)
+        self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
+        self._decayed = {id(kernel) for kernel in decayed_kernels(self.network, config.optimizer)}
+        if self.optimizer.weight_decay is not None:
+            self.optimizer.weight_decay = self._weight_decay
+            others = [v for v in self.network.trainable_variables if id(v) not in self._decayed]
+            self.optimizer.exclude_from_weight_decay(others)
         self.optimizer.build(self.network.trainable_variables)
         self._kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
         self._built = [
@@ -43,7 +49,6 @@ class Program:
         ]
         self.probes = Probes(config, self.network)
         self.readings = Readings(config, self.network)
-        self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
@@ -192,18 +197,18 @@ class Program:
             before = self.readings.before_step()
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
-            self.optimizer.apply(self._decayed(tape.gradient(loss, variables)), variables)
+            self.optimizer.apply(self._penalized(tape.gradient(loss, variables)), variables)
             self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1
         return losses.stack()
 
-    def _decayed(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Add to the gradients by all weights that of λ/2·‖w‖² over the kernels. van Laarhoven 2017."""
-        if self._weight_decay is None:
+    def _penalized(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Add to the gradients by all weights that of λ/2·‖w‖², unless decay is decoupled. van Laarhoven 2017."""
+        if self._weight_decay is None or self.optimizer.weight_decay is not None:
             return gradients
         return [
-            gradient + self._weight_decay * weight if id(weight) in self._kernels else gradient
+            gradient + self._weight_decay * weight if id(weight) in self._decayed else gradient
             for gradient, weight in zip(gradients, self.network.trainable_variables, strict=True)
         ]
 

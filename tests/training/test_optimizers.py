@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from programs import DIGITS, by_keras, curves_of, inputs, program, run_config
 
 from experiments.configuration.optimizer import OptimizerConfig
 from experiments.training.datasets import batch_order, split_dataset
-from experiments.training.optimizers import build_optimizer, learning_rates
+from experiments.training.optimizers import build_optimizer, decayed_kernels, learning_rates
 from experiments.training.program import Program, cross_entropy
 from models.initialization import initial_kernels
 from models.networks import build_model
@@ -22,7 +23,10 @@ from models.networks import build_model
     ("settings", "optimizer"),
     [
         ({"kind": "sgd", "learning_rate": 0.5, "momentum": 0.9}, keras.optimizers.SGD),
+        ({"kind": "sgd", "learning_rate": 0.5, "momentum": 0.9, "nesterov": True}, keras.optimizers.SGD),
         ({"kind": "adam", "learning_rate": 0.5, "beta_1": 0.7, "beta_2": 0.8}, keras.optimizers.Adam),
+        ({"kind": "sgdw", "learning_rate": 0.5, "momentum": 0.9, "weight_decay": 0.1}, keras.optimizers.SGD),
+        ({"kind": "adamw", "learning_rate": 0.5, "beta_1": 0.7, "weight_decay": 0.1}, keras.optimizers.Adam),
     ],
 )
 def test_the_optimizer_has_the_configured_constants(settings: dict[str, Any], optimizer: type):
@@ -77,6 +81,85 @@ def test_weight_decay_by_hand():
     for path, value in ends[0].items():
         if path.endswith("bias"):
             np.testing.assert_array_equal(value, ends[1][path])
+
+
+OPTIMIZERS = keras.optimizers
+
+
+def without_biases(optimizer: keras.Optimizer) -> keras.Optimizer:
+    """Keras's own way to decay kernels alone."""
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    ("settings", "of_keras"),
+    [
+        ({"momentum": 0.9, "nesterov": True}, lambda: OPTIMIZERS.SGD(0.02, momentum=0.9, nesterov=True)),
+        ({"kind": "sgdw", "momentum": 0.9, "weight_decay": 5}, lambda: OPTIMIZERS.SGD(0.02, 0.9, weight_decay=5.0)),
+        ({"kind": "adamw", "weight_decay": 5}, lambda: OPTIMIZERS.AdamW(0.02, weight_decay=5.0)),
+    ],
+    ids=["nesterov", "sgdw", "adamw"],
+)
+@pytest.mark.parametrize("norm", ["none", "custom"])
+def test_an_update_rule_gives_the_weights_that_that_of_keras_gives(
+    norm: str, settings: dict[str, Any], of_keras: Callable[[], keras.Optimizer]
+):
+    optimizer = {"learning_rate": 0.02} | settings
+    config = run_config({"norm": {"kind": norm}}, optimizer=optimizer, seed=3)
+    curves_of(config)
+    ours = [v.numpy() for v in program(config).network.variables]
+    for value, expected in zip(ours, by_keras(config, without_biases(of_keras())).variables, strict=True):
+        np.testing.assert_allclose(value, expected.numpy(), rtol=2e-3, atol=5e-5)
+    plain = run_config(
+        {"norm": {"kind": norm}}, optimizer={"learning_rate": 0.02, "momentum": settings.get("momentum", 0)}
+    )
+    curves_of(plain)
+    assert np.abs(program(plain).network.variables[0].numpy() - ours[0]).max() > 1e-3  # it does make a difference
+
+
+@pytest.mark.parametrize(
+    ("model", "names"),
+    [
+        ({"norm": {"kind": "custom"}}, ["linear_1/kernel", "linear_2/kernel"]),
+        ({"norm": {"kind": "noisy"}, "kind": "cnn"}, ["linear_1/kernel", "linear_2/kernel"]),
+        ({"norm": {"kind": "stock", "placement": "after", "on_input": True}}, []),
+        ({"norm": {"kind": "layer"}}, []),
+        ({}, []),
+        ({"norm": {"kind": "custom"}, "kind": "rnn", "layers": [4]}, ["linear_1/kernel"]),
+        (
+            {"norm": {"kind": "custom", "recurrent": True}, "kind": "rnn", "layers": [4]},
+            ["linear_1/kernel", "activation_1/recurrent_kernel"],
+        ),
+    ],
+    ids=str,
+)
+def test_scale_invariant_are_the_kernels_that_batch_normalization_reads(model: dict[str, Any], names: list[str]):
+    config = run_config(model, optimizer={"weight_decay": 0.1, "weight_decay_over": "scale_invariant"})
+    network = build_model(config.model, (8, 8, 1), 10)
+    assert [v.path for v in decayed_kernels(network, config.optimizer)] == names
+
+
+def test_a_kernel_that_something_else_reads_too_is_not_scale_invariant():
+    x = keras.Input((3,))
+    z = keras.layers.Dense(3)(x)
+    network = keras.Model(x, keras.layers.Add()([z, keras.layers.BatchNormalization()(z)]))
+    assert decayed_kernels(network, OptimizerConfig(weight_decay_over="scale_invariant")) == []
+
+
+@pytest.mark.parametrize("kind", ["sgd", "sgdw"])
+def test_only_scale_invariant_kernels_decay_where_so_asked(kind: str):
+    # At a rate of 1e-3 and λ = 100, they lose a tenth beside their gradient's step, and no others do.
+    ends = []
+    for decay in (0.0, 100.0):
+        settings = {"kind": kind, "learning_rate": 1e-3, "weight_decay": decay, "weight_decay_over": "scale_invariant"}
+        config = run_config({"norm": {"kind": "custom"}}, optimizer=settings, steps=1, evaluate_every=1)
+        curves_of(config)
+        ends.append({v.path: v.numpy() for v in program(config).network.trainable_variables})
+    model = build_model(config.model, (8, 8, 1), 10)
+    for kernel, start in initial_kernels(model, config.model, config.seed):
+        lost = 0.0 if kernel.path == "output/kernel" else 0.1
+        np.testing.assert_allclose(ends[0][kernel.path] - ends[1][kernel.path], lost * start, rtol=1e-3, atol=1e-6)
 
 
 SCHEDULES = keras.optimizers.schedules
