@@ -47,11 +47,12 @@ class AtMost:
 class UsedWith:
     """Marks a field that has an effect only where the field beside it is one of `values`, or lists one.
 
-    field: its name, dotted where it stands in a section beside.
+    field: its name, dotted where it stands in a section beside, from `run` on where it stands further off. values:
+    none for all but its preset.
     """
 
     field: str
-    values: tuple[str, ...]
+    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

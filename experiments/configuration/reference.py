@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from experiments.configuration.experiment import MOST_RUNS, ExperimentConfig
 from experiments.configuration.hints import flow, section_of
-from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED, PROBES
+from experiments.configuration.probes import PROBES
+from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED
 from models.config import MOST_LAYERS, MOST_WEIGHTS
 from models.fields import FLOAT32, UsedWith
 
@@ -98,7 +99,7 @@ def _joined(section: str, name: str) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     only = [used for used in field.metadata if isinstance(used, UsedWith)]
-    return "; ".join([field.description or "", *(f"only with {u.field} {', '.join(u.values)}" for u in only)])
+    return "; ".join([field.description or "", *(f"only with {u.field} {', '.join(u.values)}".rstrip() for u in only)])
 
 
 def _allowed(schema: dict[str, Any], field: FieldInfo, full_name: str) -> str:

@@ -12,91 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from experiments.configuration.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.configuration.probes import OF_ONE_BATCH, Probe
 from models.config import BATCH_NORMS, ModelConfig
-from models.fields import AtMost, BatchSize, Count, Later, Natural, NotNegative, Positive, Share, Strict, UsedWith
+from models.fields import AtMost, BatchSize, Count, Later, Natural, Share, Strict, UsedWith
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
-
-Probe = Literal[
-    "pre_activations",
-    "unit_percentiles",
-    "gradients",
-    "saturation",
-    "standardization",
-    "covariate_shift",
-    "landscape",
-    "affine_identity",
-    "weight_scale",
-    "step_loss",
-    "training_loss",
-    "corruptions",
-]
-
-PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered from 1
-    "pre_activations": (
-        "`pre_activation/<layer>/p15`, `p50` and `p85`: percentiles of what goes into each activation, mean "
-        "over a hidden layer's units. Costs no further pass."
-    ),
-    "unit_percentiles": (
-        "`pre_activation/<layer>/unit_<unit>/p15`, `p50` and `p85`: the same for every unit of the last "
-        "hidden layer by itself. Costs no further pass, but three curves a unit."
-    ),
-    "gradients": (
-        "`gradient_norm/<layer>`: Euclidean norm of the loss's gradient by each layer's weights, the output "
-        "layer's last. Costs no further pass."
-    ),
-    "saturation": (
-        "`saturation/<layer>` and `saturation/all`: share of hidden outputs below 0.05 or above 0.95; "
-        "`far_saturation/<layer>` and `far_saturation/all`: below 0.02 or above 0.98. Costs no further pass."
-    ),
-    "standardization": (
-        "`standardization/mean` and `standardization/variance`: how far batch-normalized values, before γ and "
-        "β, are from mean 0 and variance σ²/(σ² + ε), the worst of all units. Costs each normalization once "
-        "more."
-    ),
-    "covariate_shift": (
-        "`covariate_shift/change` and `covariate_shift/cosine`: relative change of a layer's gradient when "
-        "the layers below take their step, and cosine between the two, mean over layers (Santurkar et al. "
-        "2018). Costs a forward and backward pass for each layer but the first."
-    ),
-    "landscape": (
-        "`landscape/loss_range`, `landscape/gradient_change`, `landscape/smoothness` and "
-        "`landscape/smoothness_times_squared_norm`: loss and gradient at eight step lengths along the "
-        "gradient (Santurkar et al. 2018). Costs eight forward and backward passes."
-    ),
-    "affine_identity": (
-        "`affine_identity/error`: how far batch normalization with γ = √(σ² + ε) and β = μ is from the "
-        "identity, relative to the largest input. Costs each normalization once more."
-    ),
-    "weight_scale": (
-        "`weight_scale/error`: how far outputs and gradients are from what they should be when a layer's "
-        "weights are scaled (Ioffe & Szegedy 2015, §3.3). Costs two forward and backward passes for each "
-        "hidden layer. Needs placement before."
-    ),
-    "step_loss": "`loss/step`: training loss of each of the first 100 steps. Costs nothing beyond its curve.",
-    "training_loss": (
-        "`loss/training_split` and `accuracy/training_split`: of the first 1,000 training examples, with the "
-        "statistics of the evaluation. Costs a forward pass over these at each evaluation."
-    ),
-    "corruptions": (
-        "`corrupted/<statistics>/brightness/<change>` and `corrupted/<statistics>/contrast/<factor>`: test "
-        "accuracy on changed images, by the statistics of the run (kept), by those of 1,000 test images under the same "
-        "change (recomputed), and under all changes in turn (mixed). Costs 48 forward passes over the test split, "
-        "once, after the last step. Needs images."
-    ),
-}
-OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
-OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_examples`
-    "pre_activations",
-    "unit_percentiles",
-    "gradients",
-    "saturation",
-    "covariate_shift",
-    "landscape",
-    *OF_BATCH_NORM,
-)
-
 
 _OF_BATCH_NORM = UsedWith("model.norm.kind", BATCH_NORMS)
 MOST_RECOVERABLE = 0.9999  # a momentum whose average still tells in 32 bits, to 1/1000, what a batch has added to it
@@ -122,27 +44,6 @@ class DatasetConfig(Strict):
         if self.standardize and self.binarize:
             raise ValueError("standardize and binarize exclude each other; keep one")
         return self
-
-
-class OptimizerConfig(Strict):
-    """The update rule and its learning rate."""
-
-    kind: Literal["sgd", "adam"] = Field("sgd", description="sgd: gradient descent, with momentum perhaps; adam: Adam")
-    learning_rate: Positive = Field(0.1, description="factor on each update")
-    momentum: Annotated[Share, UsedWith("kind", ("sgd",))] = Field(
-        0.0, description="share of the last update that is added to the next"
-    )
-    weight_decay: NotNegative = Field(
-        0.0,
-        description="λ of λ/2·‖w‖² in the loss, over kernels alone (no bias, γ or β): λ·w is added to their gradient "
-        "before momentum or Adam see it (van Laarhoven 2017); the losses that are written leave it out",
-    )
-    beta_1: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
-        0.9, description="share of the mean gradient that is kept at each step"
-    )
-    beta_2: Annotated[Share, UsedWith("kind", ("adam",))] = Field(
-        0.999, description="share of the mean squared gradient that is kept at each step"
-    )
 
 
 class RunConfig(Strict):
@@ -197,6 +98,12 @@ class RunConfig(Strict):
     def _whole_evaluations(self) -> RunConfig:
         if self.steps % self.evaluate_every:
             raise ValueError(f"steps ({self.steps}) must be a multiple of evaluate_every ({self.evaluate_every})")
+        return self
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> RunConfig:
+        if self.steps and (warmup := self.optimizer.schedule.warmup_steps) > self.steps:
+            raise ValueError(f"optimizer.schedule.warmup_steps ({warmup}) must be at most steps ({self.steps})")
         return self
 
     @model_validator(mode="after")
@@ -262,7 +169,7 @@ class RunConfig(Strict):
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.
 
-        Left out is all that is a value to the program: seed, learning rate, initial weights, which examples, how long,
+        Left out is all that is a value to the program: seed, learning rates, initial weights, which examples, how long,
         and, where not all weights are trained, which are.
         Runs of no steps are apart: they need no training to be compiled.
         """
@@ -278,7 +185,11 @@ class RunConfig(Strict):
                 }
             ),
             "optimizer": self.optimizer.model_copy(
-                update={"learning_rate": 1.0, "weight_decay": float(self.optimizer.weight_decay > 0)}
+                update={
+                    "learning_rate": 1.0,
+                    "schedule": ScheduleConfig(),
+                    "weight_decay": float(self.optimizer.weight_decay > 0),
+                }
             ),
         }
         return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
@@ -289,8 +200,8 @@ def _identity(section: Strict) -> dict[str, Any]:
     values = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
-        if isinstance(value, Strict):
-            values[name] = _identity(value)
-        elif any(isinstance(later, Later) and later.value == value for later in field.metadata):
+        if any(isinstance(later, Later) and later.value == value for later in field.metadata):
             del values[name]
+        elif isinstance(value, Strict):
+            values[name] = _identity(value)
     return values

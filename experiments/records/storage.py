@@ -141,12 +141,16 @@ def is_outdated(experiment: Path, run: Run) -> bool:
 
 
 def difference(experiment: Path, run: Run) -> str | None:
-    """Return the first setting in which an outdated run differs, as `run.steps: 500 → 2000`; None for any other."""
+    """Return the first setting in which an outdated run differs, as `run.steps: 500 → 2000`; None for any other.
+
+    Settings that there were not when it was made are told last: most have it as it was.
+    """
     if not is_outdated(experiment, run):
         return None
     about = _about(experiment / run_name(run)) or {}
     old, new = _flat(about.get("config"), "run"), _flat(run.config.model_dump(mode="json"), "run")
     changed = [name for name in {**new, **old} if old.get(name, NO_FIELD) != new.get(name, NO_FIELD)]
+    changed.sort(key=lambda name: name not in old)
     return "; ".join(f"{name}: {old.get(name, NO_FIELD)} → {new.get(name, NO_FIELD)}" for name in changed[:1])
 
 

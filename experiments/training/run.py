@@ -20,6 +20,7 @@ from experiments.training.evaluation import (
     looked_at,
     means_of_parts,
 )
+from experiments.training.optimizers import learning_rates
 from experiments.training.program import DIVERGED, Program
 from experiments.training.suitability import require_fit
 
@@ -70,11 +71,12 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
     split = split_dataset(program.dataset, config.dataset, config.seed)
     order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
+    rates = learning_rates(config).reshape(-1, config.evaluate_every)
     program.reset(config, split)
     parts, seen_by = evaluated_parts(config, split), looked_at(config, split)
     examples = in_rows(*parts.values())
     seconds, first_loss = 0.0, np.inf
-    for number, stretch in enumerate(_stretches(program, order, examples, seen_by, config.timed)):
+    for number, stretch in enumerate(_stretches(program, order, rates, examples, seen_by, config.timed)):
         step, metrics, before = number * config.evaluate_every, {}, seconds
         if number:
             seconds += stretch.seconds
@@ -100,24 +102,30 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
 
 
 def _stretches(
-    program: Program, order: np.ndarray, examples: np.ndarray, seen_by: LookedAt, timed: bool = False
+    program: Program,
+    order: np.ndarray,
+    rates: np.ndarray,
+    examples: np.ndarray,
+    seen_by: LookedAt,
+    timed: bool = False,
 ) -> Iterator[_Stretch]:
-    """Train on `order`, (stretches, steps, batch), and yield one of no steps, then each stretch.
+    """Train on `order`, (stretches, steps, batch), at `rates`, and yield one of no steps, then each stretch.
 
     As many as fit into one call; where `timed`, steps and evaluations each in their own.
     """
     if timed:
         for number in range(len(order) + 1):
             started = time.perf_counter()
-            losses = program.take_steps(order[number - 1]) if number else np.zeros(0)
+            losses = program.take_steps(order[number - 1], rates[number - 1]) if number else np.zeros(0)
             took = time.perf_counter() - started
-            yield replace(next(_stretches(program, order[:0], examples, seen_by)), losses=losses, seconds=took)
+            seen = next(_stretches(program, order[:0], rates[:0], examples, seen_by))
+            yield replace(seen, losses=losses, seconds=took)
         return
     first_loss = None
     for at in range(0, max(len(order), 1), max(program.stretches, 1)):
         started = time.perf_counter()
         done, losses, of_examples, hits, measured = program.advance(
-            order[at : at + program.stretches], examples, seen_by, first_loss
+            order[at : at + program.stretches], rates[at : at + program.stretches], examples, seen_by, first_loss
         )
         share = (time.perf_counter() - started) / max(done, 1)
         for row in range(0 if first_loss is None else 1, done + 1):
@@ -144,8 +152,8 @@ def _read(program: Program, parts: Mapping[str, np.ndarray], losses: np.ndarray,
 
 def _tested(program: Program, split: Split, shape: tuple[int, ...], seen_by: LookedAt) -> dict[str, float]:
     """Loss and accuracy on the test split. shape: of all other evaluations, for which it is compiled."""
-    no_steps = np.zeros((0, 1, 1), np.int32)
-    calls = [next(_stretches(program, no_steps, rows, seen_by)).seen for rows in in_calls(split.test, shape)]
+    no_steps = np.zeros((0, 1, 1), np.int32), np.zeros((0, 1), np.float32)
+    calls = [next(_stretches(program, *no_steps, rows, seen_by)).seen for rows in in_calls(split.test, shape)]
     losses, hits = (np.concatenate(found, axis=1) for found in zip(*calls, strict=True))
     return _read(program, {"test": split.test}, losses, hits)
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from experiment_files import BASE, faults_of
 
-from experiments.configuration.run import Probe, RunConfig
+from experiments.configuration.probes import Probe
+from experiments.configuration.run import RunConfig
 
 PROBES = ", ".join(typing.get_args(Probe))
 RUN_FIELDS = ", ".join(RunConfig.model_fields)
@@ -79,7 +80,7 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("grid:\n  optimizer.learning_rate: 0.1", "grid.optimizer.learning_rate: expected a list, such as [1, 2], got 0.1; write [0.1]"),
         ("grid:\n  optimizer.learning_rate: []", "grid.optimizer.learning_rate: give at least one value"),
         ("grid:\n  optimizer.learning_rate: [0.1, 1e-1]", "grid.optimizer.learning_rate: 0.1 is given twice; keep one"),
-        ("grid:\n  optimizer.rate: [1, 2]", "grid.optimizer.rate: no such field; 'rate' is not one of kind, learning_rate, momentum, weight_decay, beta_1, beta_2"),
+        ("grid:\n  optimizer.rate: [1, 2]", "grid.optimizer.rate: no such field; 'rate' is not one of kind, learning_rate, momentum, nesterov, weight_decay, weight_decay_over, beta_1, beta_2, schedule"),
         ("grid:\n  optimizer.learning_rate: [1, -2]", "grid.optimizer.learning_rate: must be above 0, got -2"),
         ("grid:\n  seed: [1]", f"grid.seed: {NO_SEED}"),
         ("grid:\n  model.norm: [{kind: none}, {kind: custom}]", "grid.model.norm: several fields at once; give one of them, such as model.norm.kind, or arms"),

@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from experiments.configuration.experiment import ExperimentConfig
 from experiments.configuration.hints import section_of
+from experiments.configuration.probes import OF_ONE_BATCH, PROBES, Probe
 from experiments.configuration.reference import reference
-from experiments.configuration.run import OF_ONE_BATCH, PROBES, Probe
 
 
 def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

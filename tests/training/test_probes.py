@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from probing import RATE, Case, length, run_config
 
-from experiments.configuration.run import Probe, RunConfig
+from experiments.configuration.probes import Probe
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import load_dataset
 from experiments.training.probes import DISTANCES, Probes, _block, _by_unit
 from experiments.training.program import Program

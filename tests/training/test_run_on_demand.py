@@ -7,7 +7,8 @@ import pytest
 from programs import DIGITS, by_the_clock, curves_of, inputs, losses_of, program, run_config
 
 from custom_layers import recompute_statistics
-from experiments.configuration.run import DatasetConfig, OptimizerConfig
+from experiments.configuration.optimizer import OptimizerConfig
+from experiments.configuration.run import DatasetConfig
 from experiments.training import run
 from experiments.training.datasets import load_dataset, split_dataset
 from experiments.training.program import Program
