@@ -73,10 +73,13 @@ class NormConfig(Strict):
         "of its own (Cooijmans et al. 2016); otherwise the inputs alone, over all time steps (Laurent et al. 2016)",
     )
     renorm: bool = Field(
-        False, description="batch renormalization (Ioffe 2017); with kind custom only, without virtual_batch_size"
+        False,
+        description="batch renormalization (Ioffe 2017); with kind custom or stock only, without virtual_batch_size",
     )
     renorm_relaxed_by: Count | None = Field(
-        None, description="steps over which renorm takes the place of plain batch normalization; null: no limits"
+        None,
+        description="steps over which renorm takes the place of plain batch normalization, with kind custom only; "
+        "null: no limits",
     )
     virtual_batch_size: BatchSize | None = Field(
         None,
@@ -89,8 +92,10 @@ class NormConfig(Strict):
 
     @model_validator(mode="after")
     def _fits_the_kind(self) -> NormConfig:
-        if self.kind != "custom" and (self.renorm or self.virtual_batch_size):
-            raise ValueError("renorm and virtual_batch_size need kind: custom")
+        if self.renorm and self.kind not in ("custom", "stock"):
+            raise ValueError("renorm needs kind: custom or stock")
+        if self.kind != "custom" and (self.renorm_relaxed_by or self.virtual_batch_size):
+            raise ValueError("renorm_relaxed_by and virtual_batch_size need kind: custom")
         if self.kind == "stock" and (self.debiased or self.momentum is None):
             raise ValueError("debiased and momentum: null need a kind that is not stock, such as custom")
         if self.debiased and self.momentum is None:

@@ -28,7 +28,7 @@ def normalization(config: NormConfig, name: str) -> keras.Layer | None:
                 **averaging,
             )
         case "stock":
-            return keras.layers.BatchNormalization(momentum=config.momentum, **dividing)
+            return keras.layers.BatchNormalization(momentum=config.momentum, renorm=config.renorm, **dividing)
         case "noisy":
             return NoisyBatchNormalization(noise=config.noise, **averaging)
         case "detached" | "variance_only":

@@ -11,7 +11,7 @@ from experiments.configuration.run import RunConfig
 def changed(value: Any, annotation: Any) -> list[Any]:
     """Other values that a field may take."""
     if value == ():
-        return [("gradients",) if "gradients" in str(annotation) else (0.5,)]
+        return [("gradients",) if "gradients" in str(annotation) else (0.5,) if "float" in str(annotation) else (7,)]
     options = [a for a in typing.get_args(annotation) if typing.get_origin(a) is typing.Literal]
     if typing.get_origin(annotation) is typing.Literal or options:
         booleans = (False, True) if bool in typing.get_args(annotation) else ()

@@ -43,7 +43,7 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("run:\n  model: {layers: 100}", "run.model.layers: expected a list, such as [1, 2], got 100; write [100]"),
         ("run:\n  model: mlp", "run.model: expected fields and their values, such as {kind: mlp}, got 'mlp'"),
         ("run:\n  steps: 30", "run: steps (30) must be a multiple of evaluate_every (50)"),
-        ("run:\n  model: {norm: {kind: stock, renorm: true}}", "run.model.norm: renorm and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: layer, renorm: true}}", "run.model.norm: renorm needs kind: custom or stock"),
         ("run:\n  model: {norm: {kind: stock, debiased: true}}", "run.model.norm: debiased and momentum: null need a kind that is not stock, such as custom"),
         ("run:\n  model: {norm: {kind: stock, momentum: null}}", "run.model.norm: debiased and momentum: null need a kind that is not stock, such as custom"),
         ("run:\n  model: {norm: {kind: custom, momentum: null, debiased: true}}", "run.model.norm: debiased excludes momentum: null, the mean over all steps, which has no bias; keep one"),
@@ -70,6 +70,8 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("run:\n  model: {kind: cnn, layers: [8], dense: [20], norm: {kind: instance}}", "run.model: norm.kind: instance takes mean and variance over the positions of an image, of which dense layers have none; use layer, or a cnn without dense"),
         ("run:\n  model: {kind: cnn, layers: [8], dense: [21], norm: {kind: group, groups: 4}}", "run.model: norm.groups (4) must divide every layer, but not 21; give a number that divides all of them"),
         ("run:\n  model: {kind: cnn, layers: [8], dense: [100000, 100000]}", "run.model: must have at most 1,000,000,000 weights between its layers, got 10,000,000,000: they and their gradients lie in memory; give fewer or narrower layers"),
+        ("run:\n  model: {norm: {kind: stock, virtual_batch_size: 4}}", "run.model.norm: renorm_relaxed_by and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: stock, renorm: true, renorm_relaxed_by: 4}}", "run.model.norm: renorm_relaxed_by and virtual_batch_size need kind: custom"),
         ("run:\n  model: {norm: {kind: instance}}", "run.model: norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; use layer, or a cnn without dense"),
         ("run:\n  seed: 3", f"run.seed: {NO_SEED}"),
         ("seeds:\n  0", f"seeds: {SEEDS}, got 0"),
@@ -124,7 +126,7 @@ def test_a_fault_in_an_arm_stands_at_the_arms_line(tmp_path: Path):
         "x.yaml:6: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; "
         "did you mean 'custom'?",
         "x.yaml:8: arms.b.steps: steps (30) must be a multiple of evaluate_every (50)",
-        "x.yaml:10: arms.c.model.norm: renorm and virtual_batch_size need kind: custom",
+        "x.yaml:10: arms.c.model.norm: renorm needs kind: custom or stock",
         "x.yaml:11: arms.d.steps.x: expected a whole number, got {'x': 1}",
     ]
 

@@ -285,12 +285,12 @@ def test_convolutions_against_numpy(pooling: str):
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize("pooling", ["max", "none"])
-@pytest.mark.parametrize("shape", [(28, 28, 1), (9, 11, 1)])
+@pytest.mark.parametrize("shape", [(28, 28, 1), (12, 17, 1)])
 def test_sizes_of_images_are_known_before_the_network_is_built(shape: tuple[int, ...], pooling: str, padding: str):
-    fields = {"kind": "cnn", "layers": [2], "depth": 4, "padding": padding, "pooling": pooling, "kernel_size": 2}
+    fields = {"kind": "cnn", "layers": [2], "depth": 3, "padding": padding, "pooling": pooling, "kernel_size": 2}
     sizes = model_config(**fields).sizes_of_images((shape[0], shape[1]))
     built = build(shape, **fields)
-    assert sizes == [built.get_layer(f"linear_{i}").output.shape[1:3] for i in range(1, 5)]
+    assert sizes == [built.get_layer(f"linear_{i}").output.shape[1:3] for i in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,37 @@ def test_the_program_trains_it(network: str, kind: str, xla: bool):
     assert losses[-1] < losses[0]
 
 
+def test_renormalization_of_keras_and_ours_agree_over_several_steps():
+    """Output, gradients, statistics and inference, from r and d of the averages that the steps before have moved."""
+    given = {"renorm": True, "momentum": MOMENTUM}
+    layers = [normalization(NormConfig(kind=kind, **given), "norm_1") for kind in ("custom", "stock")]
+    batches = RNG.normal(2, 3, (4, 16, 3)).astype(np.float32)
+    upstream = tf.constant(RNG.normal(size=(16, 3)), tf.float32)
+    for batch in map(tf.constant, batches):
+        seen = []
+        for layer in layers:
+            assert layer is not None
+            layer.renorm_momentum = 0.5  # so that r and d are far from 1 and 0
+            with tf.GradientTape() as tape:
+                tape.watch(batch)
+                y = layer(batch, training=True)
+                weighed = tf.reduce_sum(upstream * y)
+            slopes = tape.gradient(weighed, [batch, layer.gamma.value, layer.beta.value])
+            seen.append([y, *slopes, *layer.non_trainable_variables, layer(batch)])
+        for ours, theirs in zip(*seen, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_the_program_trains_renormalization_of_keras_as_ours():
+    ours, theirs = (
+        curves_of(run_config({"norm": {"kind": kind, "renorm": True}}, optimizer={"learning_rate": 0.1}))
+        for kind in ("custom", "stock")
+    )
+    assert ours.keys() == theirs.keys()
+    for metric, curve in ours.items():
+        np.testing.assert_allclose(curve, theirs[metric], rtol=1e-3, err_msg=metric)
+
+
 @pytest.mark.parametrize("averages", [{"momentum": None}, {"momentum": 0.9, "debiased": True}])
 @pytest.mark.parametrize("network", [{"xla": True}, {"model": {"kind": "rnn", "norm": {"recurrent": True}}}])
 def test_a_run_reads_averages_without_bias_and_starts_them_anew(network: dict[str, Any], averages: dict[str, Any]):
