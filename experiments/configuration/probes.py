@@ -67,9 +67,9 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
     ),
     "corruptions": (
         "`corrupted/<statistics>/brightness/<change>` and `corrupted/<statistics>/contrast/<factor>`: test "
-        "accuracy on changed images, by the statistics of the run (kept) and by those of 1,000 test images under "
-        "all changes in turn (recomputed). Costs 32 forward passes over the test split, once, after the last "
-        "step. Needs images."
+        "accuracy on changed images, by the statistics of the run (kept), by those of 1,000 test images under the same "
+        "change (recomputed), and under all changes in turn (mixed). Costs 48 forward passes over the test split, "
+        "once, after the last step. Needs images."
     ),
 }
 OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
