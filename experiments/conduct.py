@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from experiments.analysis.tuning import axis_words
-from experiments.configuration.run import RunConfig
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import ownership, tidying
 from experiments.records.storage import StorageError
@@ -20,7 +20,8 @@ from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
 from experiments.sweeping.sweep import SweepError, SweepOptions, sweep, unwritable
 from experiments.sweeping.worker import load_once
 from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
-from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, known_facts
+from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts
+from experiments.training.datasets import known_of_sources
 from experiments.training.suitability import faults_of_data
 
 
@@ -31,11 +32,11 @@ def none_finished(table: pd.DataFrame) -> bool:
 
 def check_data(studies: list[Study], data_dir: Path | None) -> None:
     """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now."""
-    names = {name for study in studies for name in study.experiment.dataset_names}
-    _check_fit(studies, known_facts(names, data_dir))
+    sources = {source for study in studies for source in study.experiment.sources}
+    _check_fit(studies, known_of_sources(sources, data_dir))
 
 
-def _check_fit(studies: list[Study], known: Mapping[str, Facts | DatasetError]) -> None:
+def _check_fit(studies: list[Study], known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> None:
     found = [(study, faults_of_data(study.experiment, known)) for study in studies]
     if faults := [fault for study, of_study in found if of_study and study.lacks_runs() for fault in of_study]:
         raise ConfigError(list(dict.fromkeys(faults)))
@@ -108,12 +109,13 @@ def _halvings(study: Study) -> int:
 
 
 def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loaded: set[str]) -> None:
-    """Load each data set of a plan, but those `loaded` before, once in a worker, downloaded first where it has to be.
+    """Load each data set of TFDS in a plan, but those `loaded` before, once in a worker, downloaded first if need be.
 
     What only the data themselves show is told once then, and no two workers download the same. Raises ConfigError. The
     workers of a cluster have their own disks: there it is left to them.
     """
-    names = sorted({task.config.dataset.name for task in plan.tasks} - EMBEDDED.keys() - loaded)
+    sources = {task.config.dataset.source for task in plan.tasks}
+    names = sorted({source for source in sources if isinstance(source, str)} - EMBEDDED.keys() - loaded)
     if not names or options.scheduler:
         return
     load = functools.partial(load_once, threads=options.threads, data_dir=options.data_dir)

@@ -49,6 +49,8 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
                     points[metric][1].append(value)
         except Diverged as outcome:
             status, diverged_at = "diverged", outcome.step
+        except DatasetError as misfit:  # nothing that a traceback would help with
+            status, error = "failed", str(misfit)
         except Exception:
             status, error = "failed", traceback.format_exc()
         return Record(
@@ -59,6 +61,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
             error,
             Curve(np.array(list(seconds), np.int64), np.array(list(seconds.values()))),
             provenance
+            | _own_file(config)
             | surroundings()  # of this very process, which may run on another machine
             | {
                 "threads": threads,
@@ -68,6 +71,12 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
                 "compile_seconds": compile_seconds,
             },
         )
+
+
+def _own_file(config: RunConfig) -> dict[str, Any]:
+    """Where an own data file lay, if there is one, and its digest."""
+    data = config.dataset
+    return {"data_file": {"path": data.file, "sha256": data.sha256}} if data.file else {}
 
 
 def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | DatasetError:
@@ -107,5 +116,5 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
         del _programs[next(iter(_programs))]
         gc.collect()  # a program's graph refers to itself
     started = time.perf_counter()
-    _programs[key] = Program(config, load_dataset(config.dataset.name, data_dir))
+    _programs[key] = Program(config, load_dataset(config.dataset.source, data_dir))
     return _programs[key], time.perf_counter() - started

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import fault_of_run
-from experiments.configuration.run import RunConfig
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.training.dataset_facts import DatasetError, Facts
 
 
-def faults_of_data(experiment: Experiment, known: Mapping[str, Facts | DatasetError]) -> list[str]:
+def faults_of_data(experiment: Experiment, known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> list[str]:
     """Return what is wrong with the data of an experiment's runs, each a line `file:line: field: what; remedy`.
 
     known: what is known by now of each data set, or why it cannot be had; nothing is said of others.
@@ -18,7 +18,7 @@ def faults_of_data(experiment: Experiment, known: Mapping[str, Facts | DatasetEr
     faults = []
     for arm, grid in experiment.cells():
         config = experiment.run(arm, grid, 0).config
-        facts = known.get(config.dataset.name)
+        facts = known.get(config.dataset.source)
         if facts is None:
             continue
         found = [facts] if isinstance(facts, DatasetError) else misfits(config, facts)
