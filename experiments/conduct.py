@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from experiments.analysis.tuning import axis_words
+from experiments.configuration.loading import fault_of_run
 from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import ownership, tidying
@@ -18,7 +19,7 @@ from experiments.records.tensorboard import write_hparams_config
 from experiments.study import Study
 from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
 from experiments.sweeping.sweep import SweepError, SweepOptions, sweep, unwritable
-from experiments.sweeping.worker import load_once
+from experiments.sweeping.worker import load_once, try_network
 from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
 from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts
 from experiments.training.datasets import known_of_sources
@@ -30,10 +31,44 @@ def none_finished(table: pd.DataFrame) -> bool:
     return not table.empty and bool((table["status"] == "failed").all())
 
 
-def check_data(studies: list[Study], data_dir: Path | None) -> None:
-    """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now."""
+def check_data(studies: list[Study], options: SweepOptions) -> None:
+    """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now.
+
+    Networks of the user's own are tried in a worker.
+    """
     sources = {source for study in studies for source in study.experiment.sources}
-    _check_fit(studies, known_of_sources(sources, data_dir))
+    known = known_of_sources(sources, options.data_dir)
+    _check_fit(studies, known)
+    _check_networks([study for study in studies if study.lacks_runs()], known, options)
+
+
+def _check_networks(
+    studies: list[Study], known: Mapping[str | DatasetConfig, Facts | DatasetError], options: SweepOptions
+) -> None:
+    by_program: dict[str, tuple[RunConfig, Facts]] = {}
+    cells: list[tuple[Study, str, dict[str, Any], str]] = []
+    for study in studies:
+        for arm, grid in study.experiment.cells():
+            config = study.experiment.run(arm, grid, 0).config
+            facts = known[config.dataset.source]
+            if config.model.kind == "keras" and isinstance(facts, Facts):
+                by_program[config.program_key()] = config, facts
+                cells.append((study, arm, grid, config.program_key()))
+    if not cells:
+        return
+    try:
+        with local_workers(options.workers_here, options.threads) as workforce:
+            tried = workforce.do(
+                functools.partial(try_network, threads=options.threads), [*by_program.values()], lambda _: frozenset()
+            )
+    except WorkerLostError as error:
+        raise SweepError("a worker process was killed while it tried networks, perhaps for want of memory") from error
+    faults = dict(zip(by_program, tried, strict=True))
+    found = [
+        fault_of_run(study.experiment, arm, grid, *fault) for study, arm, grid, key in cells if (fault := faults[key])
+    ]
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
 
 
 def _check_fit(studies: list[Study], known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> None:
@@ -57,7 +92,7 @@ def conduct(
     successor, and in the end those that are no part of an experiment any more. Raises ConfigError, before anything is
     trained, where runs do not fit their data; SweepError and StorageError; finished runs are kept.
     """
-    check_data(studies, options.data_dir)
+    check_data(studies, options)
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(ownership.locked(study.folder))

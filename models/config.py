@@ -6,7 +6,9 @@ Imports no TensorFlow, so that configurations can be checked without it.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,6 +19,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    field_serializer,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
@@ -188,36 +191,73 @@ class NormConfig(Strict):
         return self
 
 
+_BUILT_HERE = UsedWith("kind", ("mlp", "cnn", "rnn"))
+_OWN_NETWORK = re.compile(r"(.*/)?([^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*")
+
+
 class ModelConfig(Strict):
     """A network of `depth` times `layers` hidden layers and a linear output layer."""
 
-    kind: Literal["mlp", "cnn", "rnn"] = Field(
+    kind: Literal["mlp", "cnn", "rnn", "keras"] = Field(
         "mlp",
         description="mlp: dense layers; cnn: 3×3 convolutions, each with 2×2 max pooling; rnn: simple recurrent layers "
-        "that read an image row by row",
+        "that read an image row by row; keras: a network of your own, see build",
     )
-    layers: tuple[Width, ...] = Field(
+    build: Annotated[str | None, UsedWith("kind", ("keras",))] = added(
+        None,
+        description="of kind keras, module:function, found beside the file that names it or in the current directory; "
+        "the function is given the input shape, the number of classes and a callable that makes the normalization "
+        "layers, and returns a Keras model with logits out",
+        examples=["my_networks:build_model"],
+    )
+    sha256: Annotated[str | None, UsedWith("kind", ("keras",))] = added(
+        None,
+        description="of the module's file, found by itself and part of a run's identity; where it is given, another "
+        "file is refused",
+    )
+    layers: Annotated[tuple[Width, ...], _BUILT_HERE] = Field(
         (100, 100, 100),
         min_length=1,
         description="units (mlp), filters (cnn) or recurrent units (rnn) of each hidden layer; "
         "the output layer is added by itself",
     )
-    depth: Count = Field(1, description="how often the list of layers is repeated; at most 1,000 layers in all")
-    activation: Literal["relu", "sigmoid", "tanh"] = Field("sigmoid", description="of every hidden layer")
+    depth: Annotated[Count, _BUILT_HERE] = Field(
+        1, description="how often the list of layers is repeated; at most 1,000 layers in all"
+    )
+    activation: Annotated[Literal["relu", "sigmoid", "tanh"], _BUILT_HERE] = Field(
+        "sigmoid", description="of every hidden layer"
+    )
     norm: NormConfig = Field(
         NormConfig(), description="normalization of every hidden layer", examples=[{"kind": "custom"}]
     )
-    dropout: Share = Field(
+    dropout: Annotated[Share, _BUILT_HERE] = Field(
         0.0, description="share of hidden outputs dropped at random after each activation, in training"
     )
-    initialization: Literal["glorot_uniform", "he_normal", "gaussian"] = Field(
+    initialization: Annotated[Literal["glorot_uniform", "he_normal", "gaussian"], _BUILT_HERE] = Field(
         "glorot_uniform",
         description="distribution of the initial weights: Glorot & Bengio 2010, He et al. 2015, or normal with the "
         "deviation init_scale whatever the layer's size",
     )
-    init_scale: Positive = Field(
+    init_scale: Annotated[Positive, _BUILT_HERE] = Field(
         1.0, description="factor on the initial weights; for gaussian their standard deviation"
     )
+
+    @field_serializer("build")
+    def _without_its_folder(self, build: str | None) -> str | None:
+        return build and Path(build).name
+
+    @model_validator(mode="after")
+    def _own_network(self) -> ModelConfig:
+        if self.kind != "keras":
+            return self
+        if self.build is None:
+            raise ValueError("kind: keras needs build, such as my_networks:build_model; add it")
+        if not _OWN_NETWORK.fullmatch(self.build) or ".py:" in self.build:
+            raise ValueError(f"build: expected module:function, such as my_networks:build_model, got {self.build!r}")
+        for name in ("placement", "on_input", "recurrent"):
+            if getattr(self.norm, name) != NormConfig.model_fields[name].default:
+                raise ValueError(f"norm.{name} has no effect with kind: keras, where build places normalizations")
+        return self
 
     @model_validator(mode="after")
     def _can_be_built(self) -> ModelConfig:
@@ -234,12 +274,17 @@ class ModelConfig(Strict):
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")
         uneven = [units for units in self.layers if units % self.norm.groups]
-        if self.norm.kind == "group" and uneven:
+        if self.norm.kind == "group" and uneven and self.kind != "keras":
             raise ValueError(
                 f"norm.groups ({self.norm.groups}) must divide every layer, but not {uneven[0]}; "
                 "give a number that divides all of them"
             )
         return self
+
+    def own_module(self) -> tuple[Path, str, str]:
+        """Return the folder, the module and the function of a network of the user's own."""
+        folder, (module, _, function) = Path(self.build or "").parent, Path(self.build or "").name.partition(":")
+        return folder, module, function
 
     def _hidden_weights(self) -> int:
         """Weights between hidden layers and, in an rnn, between time steps; those of input and output left out."""
@@ -247,7 +292,7 @@ class ModelConfig(Strict):
         again = self.layers[-1] * self.layers[0]
         count = once * self.depth + again * (self.depth - 1)
         match self.kind:
-            case "mlp":
+            case "mlp" | "keras":
                 return count
             case "cnn":
                 return 9 * count

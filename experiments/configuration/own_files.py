@@ -6,6 +6,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from experiments.configuration.faults import Fault
 from experiments.configuration.run import RunConfig
@@ -19,18 +20,46 @@ def with_own_files(run: RunConfig, place_of: Callable[[Key], str]) -> tuple[RunC
 
     place_of: of each field of the run, `file:line` or `--set …`.
     """
-    data, key = run.dataset, ("dataset", "file")
-    if data.file is None:
-        return run, []
-    path = (_folder(place_of(key)) / Path(data.file).expanduser()).absolute()
+    changes: dict[str, Any] = {}
+    faults: list[Fault] = []
+    if run.dataset.file is not None:
+        key = ("dataset", "file")
+        path = (_folder(place_of(key)) / Path(run.dataset.file).expanduser()).absolute()
+        if isinstance(found := _digest_or_fault(path, run.dataset.sha256, key), str):
+            changes["dataset"] = run.dataset.model_copy(update={"file": str(path), "sha256": found})
+        else:
+            faults.append(found)
+    if run.model.kind == "keras":
+        key = ("model", "build")
+        folder, module, function = run.model.own_module()
+        homes = [(at / folder.expanduser()).absolute() for at in (_folder(place_of(key)), Path())]
+        sources = {home / file: home for home in homes for file in _files_of(module)}
+        source = next(filter(Path.is_file, sources), None)
+        if source is None:
+            where = " nor ".join(map(str, dict.fromkeys(homes)))
+            faults.append((key, f"no module {module} in {where}; write {next(iter(sources))}, or name another"))
+        elif isinstance(found := _digest_or_fault(source, run.model.sha256, key), str):
+            build = str(sources[source] / f"{module}:{function}")
+            changes["model"] = run.model.model_copy(update={"build": build, "sha256": found})
+        else:
+            faults.append(found)
+    return run.model_copy(update=changes), faults
+
+
+def _files_of(module: str) -> tuple[Path, Path]:
+    """Where a module may be written."""
+    path = Path(*module.split("."))
+    return path.with_suffix(".py"), path / "__init__.py"
+
+
+def _digest_or_fault(path: Path, expected: str | None, key: Key) -> str | Fault:
     try:
         digest = digest_of(path)
     except OSError as error:
-        return run, [(key, unreadable(path, error))]
-    if data.sha256 not in (None, digest):
-        return run, [(("dataset", "sha256"), f"{path} is another file, of {digest}; give that, or leave it out")]
-    located = data.model_copy(update={"file": str(path), "sha256": digest})
-    return run.model_copy(update={"dataset": located}), []
+        return key, unreadable(path, error)
+    if expected not in (None, digest):
+        return (*key[:-1], "sha256"), f"{path} is another file, of {digest}; give that, or leave it out"
+    return digest
 
 
 def unreadable(path: Path, error: OSError) -> str:

@@ -33,6 +33,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
     with _one_at_a_time:
         _start(threads)
         from experiments.training.run import Diverged, train
+        from models.own_network import NetworkError
 
         started = time.time()
         points: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
@@ -49,7 +50,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
                     points[metric][1].append(value)
         except Diverged as outcome:
             status, diverged_at = "diverged", outcome.step
-        except DatasetError as misfit:  # nothing that a traceback would help with
+        except (DatasetError, NetworkError) as misfit:  # nothing that a traceback would help with
             status, error = "failed", str(misfit)
         except Exception:
             status, error = "failed", traceback.format_exc()
@@ -61,7 +62,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
             error,
             Curve(np.array(list(seconds), np.int64), np.array(list(seconds.values()))),
             provenance
-            | _own_file(config)
+            | _own_files(config)
             | surroundings()  # of this very process, which may run on another machine
             | {
                 "threads": threads,
@@ -73,10 +74,11 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         )
 
 
-def _own_file(config: RunConfig) -> dict[str, Any]:
-    """Where an own data file lay, if there is one, and its digest."""
-    data = config.dataset
-    return {"data_file": {"path": data.file, "sha256": data.sha256}} if data.file else {}
+def _own_files(config: RunConfig) -> dict[str, Any]:
+    """Where data and network of the user's own lay, if there are any, and the digests of their files."""
+    data, model = config.dataset, config.model
+    found = {"data_file": {"path": data.file, "sha256": data.sha256}} if data.file else {}
+    return found | ({"network": {"build": model.build, "sha256": model.sha256}} if model.kind == "keras" else {})
 
 
 def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | DatasetError:
@@ -89,6 +91,16 @@ def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | Dataset
             return load_dataset(name, data_dir).facts
         except DatasetError as error:
             return error
+
+
+def try_network(work: tuple[RunConfig, Facts], threads: int) -> tuple[str, str] | None:
+    """Return field and text of what is wrong with a network of the user's own on such data; None where nothing is."""
+    with _one_at_a_time:
+        _start(threads)
+        from experiments.training.network_trial import fault_of_network
+
+        error = fault_of_network(*work)
+        return (error.field, error.text) if error else None
 
 
 def _start(threads: int) -> None:

@@ -42,7 +42,7 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
     name, kind, norm = config.dataset.name, config.model.kind, config.model.norm
     if len(shape) != 3:
         table = f"{name} is a table of {shape[0]} features"
-        if kind != "mlp":
+        if kind in ("cnn", "rnn"):
             yield DatasetError(
                 "model.kind", f"{'an rnn' if kind == 'rnn' else 'a cnn'} needs images, but {table}; use mlp"
             )

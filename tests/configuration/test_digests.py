@@ -61,8 +61,11 @@ NOT_ALONE = (  # which need another field beside
     "dataset.file",
     "dataset.label",
     "dataset.sha256",
+    "model.build",
+    "model.sha256",
 )
-CHANGES = [change for change in single_changes(CUSTOM) if change[0] not in NOT_ALONE]
+NEEDS_BUILD = ("model.kind", "keras")
+CHANGES = [change for change in single_changes(CUSTOM) if change[0] not in NOT_ALONE and change != NEEDS_BUILD]
 
 
 def test_every_setting_in_the_digest_is_changed_below():
@@ -106,6 +109,15 @@ def test_a_file_its_digest_and_its_label_change_identity_and_program():
     others = [{}, own, own | {"file": "b.csv"}, own | {"label": "z"}, own | {"sha256": "1"}]
     configs = [RunConfig.model_validate({"dataset": fields}) for fields in others]
     assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 5
+
+
+def test_a_network_of_ones_own_its_source_and_its_normalization_change_identity_and_program():
+    own = {"kind": "keras", "build": "a:build", "sha256": "0"}
+    others = [{}, own, own | {"build": "b:build"}, own | {"sha256": "1"}, own | {"norm": {"kind": "custom"}}]
+    configs = [RunConfig.model_validate({"model": fields}) for fields in others]
+    assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 5
+    elsewhere = RunConfig.model_validate({"model": own | {"build": "/elsewhere/a:build"}})
+    assert elsewhere.digest() == configs[1].digest()
 
 
 def test_the_identity_of_runs_that_are_there_is_what_it_was_before_fields_were_added():

@@ -19,7 +19,7 @@ SECTION = "expected fields and their values, such as"
     [
         ("grid: {learning_rate: [0.1]}\ntuning: {}", f"grid.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'optimizer.learning_rate'?"),
         ("grid: {run.optimizer.learning_rate: [0.1]}\ntuning: {}", "grid.run.optimizer.learning_rate: no such field; arms and grid name the fields of run from there on; leave out run"),
-        ("grid: {model.learning_rate: [0.1]}\ntuning: {}", "grid.model.learning_rate: no such field; 'learning_rate' is not one of kind, layers, depth, activation, norm, dropout, initialization, init_scale; did you mean 'optimizer.learning_rate'?"),
+        ("grid: {model.learning_rate: [0.1]}\ntuning: {}", "grid.model.learning_rate: no such field; 'learning_rate' is not one of kind, build, sha256, layers, depth, activation, norm, dropout, initialization, init_scale; did you mean 'optimizer.learning_rate'?"),
         ("tuning: {}\ngrid: {steps: [50]}", "tuning: picks each arm's best optimizer.learning_rate, which is no axis of grid; add it, or set over"),
         ("run: {learning_rate: 0.1}", f"run.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {learning_rte: 0.1}", f"run.learning_rte: no such field; 'learning_rte' {RUN}; did you mean 'run.optimizer.learning_rate'?"),

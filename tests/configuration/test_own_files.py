@@ -10,6 +10,7 @@ from own_examples import CSV, X, Y, experiment_file, npz
 
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.yaml_source import ConfigError
+from models.config import ModelConfig
 
 
 def digest_of(path: Path, *overrides: str) -> str:
@@ -93,3 +94,77 @@ def test_of_a_name_and_a_file_what_is_said_last_holds(tmp_path: Path, monkeypatc
         ConfigError, match=r"arms.a.dataset.name: has no effect, as arm or grid set in its place another"
     ):
         load_experiment(both)
+
+
+def own_network(folder: Path, model: str, **more: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "x.yaml").write_text(
+        f"title: t\nrun:\n  model: {{kind: keras, {model}}}\narms: {more.get('arms', '{a: {}}')}\n"
+    )
+    return folder / "x.yaml"
+
+
+def network_of(path: Path, *overrides: str) -> ModelConfig:
+    return load_experiment(path, list(overrides)).run("a", {}, 0).config.model
+
+
+def test_a_network_is_found_beside_the_file_that_names_it_and_else_in_the_current_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "nets.py").write_text("# of the current directory\n")
+    monkeypatch.chdir(tmp_path / "work")
+    path = own_network(tmp_path / "yaml", "build: 'nets:build'")
+    (tmp_path / "top.yaml").write_text("extends: yaml/x.yaml\n")
+    assert network_of(path).build == f"{tmp_path}/work/nets:build"
+    before = digest_of(path)
+    (tmp_path / "yaml" / "nets.py").write_text("# of the current directory\n")
+    assert network_of(path).build == network_of(tmp_path / "top.yaml").build == f"{tmp_path}/yaml/nets:build"
+    assert digest_of(path) == before  # the source is the same
+    (tmp_path / "yaml" / "nets.py").write_text("# another\n")
+    assert digest_of(path) != before
+    assert network_of(path, "run.model.build=nets:build").build == f"{tmp_path}/work/nets:build"
+
+
+def test_a_network_may_lie_in_a_package_or_another_folder(tmp_path: Path):
+    (tmp_path / "package" / "nets").mkdir(parents=True)
+    (tmp_path / "package" / "nets" / "__init__.py").write_text("# nets\n")
+    path = own_network(tmp_path / "yaml", "build: '../package.nets:build'")
+    found = network_of(path)
+    assert Path(str(found.build)).resolve() == tmp_path / "package.nets:build"
+    assert found.sha256 == hashlib.sha256(b"# nets\n").hexdigest()
+    assert found.model_dump()["build"] == "package.nets:build"
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("layers: [3]", "run.model: kind: keras needs build, such as my_networks:build_model; add it"),
+        ("build: nets", "run.model: build: expected module:function, such as my_networks:build_model, got 'nets'"),
+        ("build: 'nets.py:build'", "run.model: build: expected module:function, such as my_networks:build_model, got "),
+        ("build: 'no:build'", "run.model.build: no module no in {folder} nor {here}; write {folder}/no.py, or name"),
+        ("build: 'nets:build', sha256: abc", "run.model.sha256: {folder}/nets.py is another file, of "),
+        (
+            "build: 'nets:build', layers: [3]",
+            "run.model.layers: has no effect with kind: keras, only with one of mlp",
+        ),
+        ("build: 'nets:build', init_scale: 2", "run.model.init_scale: has no effect with kind: keras"),
+        (
+            "build: 'nets:build', norm: {kind: custom, placement: after}",
+            "run.model: norm.placement has no effect with kind: keras, where build places normalizations",
+        ),
+    ],
+)
+def test_what_is_said_of_a_network_that_cannot_be_found_or_set_so(tmp_path: Path, model: str, said: str):
+    path = own_network(tmp_path, model)
+    (tmp_path / "nets.py").write_text("\n")
+    with pytest.raises(ConfigError) as caught:
+        load_experiment(path)
+    assert said.replace("{folder}", str(tmp_path)).replace("{here}", str(Path.cwd())) in str(caught.value)
+    assert f"{path}:3: " in str(caught.value)
+
+
+def test_build_has_no_effect_on_a_network_of_the_project(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text("title: t\nrun:\n  model: {build: 'nets:build'}\narms: {a: {}}\n")
+    with pytest.raises(ConfigError, match=r"model\.build: has no effect with kind: mlp, only with keras; leave it out"):
+        load_experiment(tmp_path / "x.yaml")
