@@ -102,7 +102,7 @@ def conduct(
         first = [place for study in studies for place in study.tuning()]
         if not only_tuning:
             first += [place for study in studies if study not in waiting for place in study.evaluation()]
-        loaded: set[str] = set()
+        loaded: set[str | DatasetConfig] = set()
 
         def train(stage: str, places: Iterable[Place], later: list[RunConfig], elsewhere: Iterable[Place] = ()) -> None:
             plan = plan_sweep(places, elsewhere)
@@ -143,14 +143,15 @@ def _halvings(study: Study) -> int:
     return edges.halvings if edges else 0
 
 
-def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loaded: set[str]) -> None:
-    """Load each data set of TFDS in a plan, but those `loaded` before, once in a worker, downloaded first if need be.
+def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loaded: set[str | DatasetConfig]) -> None:
+    """Load each data set of a plan, but own files and those `loaded`, once in a worker, downloaded first if need be.
 
     What only the data themselves show is told once then, and no two workers download the same. Raises ConfigError. The
     workers of a cluster have their own disks: there it is left to them.
     """
     sources = {task.config.dataset.source for task in plan.tasks}
-    names = sorted({source for source in sources if isinstance(source, str)} - EMBEDDED.keys() - loaded)
+    named = {source for source in sources if isinstance(source, str) or source.file is None}
+    names = sorted(named - EMBEDDED.keys() - loaded, key=str)
     if not names or options.scheduler:
         return
     load = functools.partial(load_once, threads=options.threads, data_dir=options.data_dir)
@@ -159,7 +160,7 @@ def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loa
             found = workforce.do(load, names, lambda _: frozenset())
     except WorkerLostError as error:
         raise SweepError(
-            f"a worker process was killed while it loaded {' or '.join(names)}, perhaps for want of memory"
+            f"a worker process was killed while it loaded {' or '.join(map(str, names))}, perhaps for want of memory"
         ) from error
     _check_fit(studies, dict(zip(names, found, strict=True)))
     loaded.update(names)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_serializer, model_validator
 
-from models.config import AtMost, BatchSize, Count, Strict, added
+from models.config import AtMost, BatchSize, Count, Natural, Share, Strict, added
 
 OWN_FILES = (".npz", ".csv")
 
@@ -36,6 +36,21 @@ class DatasetConfig(Strict):
     )
     train_examples: Annotated[Count, AtMost(2**31 - 1, "examples are numbered in 32 bits")] | None = Field(
         None, description="train on the first so many of the shuffled training split; null: on all"
+    )
+
+    classes: tuple[Natural, ...] | None = added(
+        None, description="only the examples of these classes, which are numbered 0, 1, … as they are listed; null: all"
+    )
+    validation_share: Annotated[Share, Field(gt=0)] | None = added(
+        None, description="of all examples, for validation; null: 20 %, at most 5,000"
+    )
+    order: Literal["shuffled", "class_sorted", "two_class", "fixed"] = added(
+        "shuffled",
+        description="of training. shuffled: pass after pass over the training split, each in an order of its own, cut "
+        "into batches. fixed: one such pass, cut into whole batches, again and again; what is left over is not trained "
+        "on. class_sorted: each pass shuffled, then sorted by class, so that most batches are of one class. two_class: "
+        "for each batch two classes, drawn anew with equal chances; half of it, rounded up, of the first, the rest of "
+        "the second, each class in shuffled passes of its own",
     )
 
     @model_validator(mode="before")
@@ -67,9 +82,18 @@ class DatasetConfig(Strict):
     @property
     def source(self) -> str | DatasetConfig:
         """What tells which examples there are: a name or, where that is not enough, these settings and no others."""
-        if self.file is None:
+        if self.file is None and self.classes is None:
             return self.name
-        return DatasetConfig(file=self.file, label=self.label, sha256=self.sha256)
+        own = {"file": self.file, "label": self.label, "sha256": self.sha256}
+        return DatasetConfig.model_validate({"name": self.name, "classes": self.classes, **own})
+
+    @model_validator(mode="after")
+    def _two_classes(self) -> DatasetConfig:
+        if self.classes is not None and (len(self.classes) < 2 or len(set(self.classes)) < len(self.classes)):
+            raise ValueError(f"classes: expected two or more different ones, got {list(self.classes)}")
+        if self.order == "two_class" and self.batch_size < 2:
+            raise ValueError("order: two_class needs a batch_size of at least 2, got 1")
+        return self
 
     @model_validator(mode="after")
     def _one_scaling(self) -> DatasetConfig:

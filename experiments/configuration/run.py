@@ -240,7 +240,9 @@ class RunConfig(Strict):
         values = {
             "seed": 0,
             "steps": min(self.steps, 1),
-            "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
+            "dataset": self.dataset.model_copy(
+                update={"standardize": False, "train_examples": None, "order": "shuffled"}
+            ),
             "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
             "optimizer": self.optimizer.model_copy(
                 update={"learning_rate": 1.0, "weight_decay": float(self.optimizer.weight_decay > 0)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.configuration.run import RunConfig
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
 from experiments.training.dataset_facts import DatasetError, Facts
@@ -81,14 +81,14 @@ def _own_files(config: RunConfig) -> dict[str, Any]:
     return found | ({"network": {"build": model.build, "sha256": model.sha256}} if model.kind == "keras" else {})
 
 
-def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | DatasetError:
+def load_once(source: str | DatasetConfig, threads: int, data_dir: Path | None) -> Facts | DatasetError:
     """Load a data set, downloaded first where it has to be, and return what it is or why it cannot be had."""
     from experiments.training.datasets import load_dataset
 
     with _one_at_a_time:
         _start(threads)
         try:
-            return load_dataset(name, data_dir).facts
+            return load_dataset(source, data_dir).facts
         except DatasetError as error:
             return error
 

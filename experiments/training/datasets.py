@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.configuration.dataset import OWN_FILES
 from experiments.configuration.run import DatasetConfig
 from experiments.training.dataset_facts import (
     EMBEDDED,
@@ -29,7 +30,7 @@ from experiments.training.dataset_facts import (
     quietly,
     split_sizes,
 )
-from experiments.training.examples import Dataset, check_labels, unit_of
+from experiments.training.examples import Dataset, check_labels, facts_of_classes, of_classes, unit_of
 from experiments.training.own_data import read_own_file
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR}  # errors of the disk
@@ -57,24 +58,29 @@ def load_dataset(source: str | DatasetConfig, data_dir: Path | None = None) -> D
     one image, or row of a table, with one class label.
     """
     if isinstance(source, DatasetConfig):
-        return read_own_file(source)
+        return of_classes(read_own_file(source) if source.file else load_dataset(source.name, data_dir), source)
     return _from_scikit_learn(source) if source in EMBEDDED else _from_tfds(source, data_dir)
 
 
 def known_of_sources(
     sources: Iterable[str | DatasetConfig], data_dir: Path | None
 ) -> dict[str | DatasetConfig, Facts | DatasetError]:
-    """Return of each data set what is known before TensorFlow Datasets loads it, or why it cannot be had."""
-    named, known = [], dict[str | DatasetConfig, Facts | DatasetError]()
+    """Return of each data set what is known without scikit-learn and TensorFlow Datasets, or why it cannot be had."""
+    sources = list(sources)
+    names = [source if isinstance(source, str) else source.name for source in sources]
+    named = known_facts([name for name in names if not name.lower().endswith(OWN_FILES)], data_dir)
+    known: dict[str | DatasetConfig, Facts | DatasetError] = {}
     for source in sources:
-        if isinstance(source, str):
-            named.append(source)
-            continue
         try:
-            known[source] = read_own_file(source).facts
+            if isinstance(source, str):
+                known[source] = named[source]
+            elif source.file:
+                known[source] = of_classes(read_own_file(source), source).facts
+            else:
+                known[source] = facts_of_classes(named[source.name], source)
         except DatasetError as error:
             known[source] = error
-    return known | known_facts(named, data_dir)
+    return known
 
 
 @functools.lru_cache(maxsize=64)  # as many as the seeds of a sweep, whose runs take turns
@@ -86,7 +92,7 @@ def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
     """
     from sklearn.model_selection import train_test_split
 
-    _, validation_size, test_size = split_sizes(len(dataset.labels), dataset.official_test)
+    _, validation_size, test_size = split_sizes(len(dataset.labels), dataset.official_test, config.validation_share)
     rest, test = train_test_split(
         np.arange(len(dataset.labels)), test_size=test_size, random_state=seed, stratify=dataset.labels
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.configuration.run import DatasetConfig
 from experiments.training.dataset_facts import DatasetError, Facts, split_sizes
 
 
@@ -85,3 +86,37 @@ def check_labels(name: str, dataset: Dataset) -> None:
             f"class {rarest} of {name} has {counts[rarest]} examples; give a set with {least} or more of each class, "
             "which every part needs",
         )
+
+
+def of_classes(dataset: Dataset, source: DatasetConfig) -> Dataset:
+    """Return the examples of `source.classes` alone, which are numbered as they are listed; all where it is null.
+
+    Raises DatasetError where there is no such class, or a split would not have every class in every part.
+    """
+    if source.classes is None:
+        return dataset
+    _check_classes(dataset.classes, source)
+    number = np.full(dataset.classes, -1, np.int32)
+    number[list(source.classes)] = np.arange(len(source.classes))
+    labels = number[dataset.labels]
+    kept = labels >= 0
+    official_test = int(np.count_nonzero(kept[len(kept) - dataset.official_test :]))
+    part = Dataset(dataset.features[kept], labels[kept], len(source.classes), dataset.unit, official_test)
+    try:
+        check_labels(source.name, part)
+    except DatasetError as error:
+        raise DatasetError("dataset.classes", error.text) from error
+    return part
+
+
+def facts_of_classes(facts: Facts | DatasetError, source: DatasetConfig) -> Facts | DatasetError:
+    """Return what is known of the examples of `source.classes`, of which only the data tell how many they are."""
+    if isinstance(facts, DatasetError) or source.classes is None:
+        return facts
+    _check_classes(facts.classes, source)
+    return Facts(facts.shape, len(source.classes), None)
+
+
+def _check_classes(classes: int, source: DatasetConfig) -> None:
+    if beyond := [number for number in source.classes or () if number >= classes]:
+        raise DatasetError("dataset.classes", f"{source.name} has the classes 0 to {classes - 1}, got {beyond[0]}")

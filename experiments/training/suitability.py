@@ -35,7 +35,15 @@ def require_fit(config: RunConfig, facts: Facts) -> None:
 def misfits(config: RunConfig, facts: Facts) -> Iterator[DatasetError]:
     """Yield every fault of a run on such data; what depends on the number of examples only where that is known."""
     yield from _misfits_of_shape(config, facts.shape)
-    yield from _misfits_of_size(config, facts.train)
+    sizes = facts.split_sizes(config.dataset.validation_share)
+    if sizes and config.dataset.validation_share is not None and min(sizes) < facts.classes:
+        yield DatasetError(
+            "dataset.validation_share",
+            f"got {config.dataset.validation_share:g}, which leaves {max(sizes[0], 0)} of {facts.examples} examples "
+            f"for training, {sizes[1]} for validation; each takes at least {facts.classes}, one a class",
+        )
+        return
+    yield from _misfits_of_size(config, sizes and sizes[0])
 
 
 def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[DatasetError]:

@@ -61,6 +61,8 @@ NOT_ALONE = (  # which need another field beside
     "dataset.file",
     "dataset.label",
     "dataset.sha256",
+    "dataset.classes",
+    "dataset.validation_share",
     "model.build",
     "model.sha256",
 )
@@ -92,6 +94,7 @@ VALUES_TO_A_PROGRAM = {
     "steps",
     "dataset.standardize",
     "dataset.train_examples",
+    "dataset.order",
     "model.initialization",
     "model.init_scale",
     "optimizer.learning_rate",
@@ -109,6 +112,12 @@ def test_a_file_its_digest_and_its_label_change_identity_and_program():
     others = [{}, own, own | {"file": "b.csv"}, own | {"label": "z"}, own | {"sha256": "1"}]
     configs = [RunConfig.model_validate({"dataset": fields}) for fields in others]
     assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 5
+
+
+def test_classes_and_the_validation_share_change_identity_and_program():
+    others: list[dict[str, Any]] = [{}, {"classes": [0, 1]}, {"classes": [1, 0]}, {"validation_share": 0.2}]
+    configs = [RunConfig.model_validate({"dataset": fields}) for fields in others]
+    assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 4
 
 
 def test_a_network_of_ones_own_its_source_and_its_normalization_change_identity_and_program():
