@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 import keras
 
-from models.config import ModelConfig, NormConfig
+from models.config import ModelConfig
+from models.norm_config import NormConfig
 from models.normalization import normalization
 
 NORMS_WITHOUT_BIAS = ("custom", "stock", "noisy", "mean_only", "instance")  # in whose mean it cancels

@@ -5,126 +5,42 @@ Imports no TensorFlow, so that configurations can be checked without it.
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
-from models.fields import AtMost, BatchSize, Count, Later, Positive, Share, Strict, UsedWith, Width
+from models.fields import AtMost, Count, Later, Positive, Share, Strict, UsedWith, Width
+from models.norm_config import NormConfig
 
 MOST_LAYERS, MOST_WEIGHTS = 1000, 10**9
-BATCH_NORMS = ("custom", "stock", "noisy", "detached", "mean_only", "variance_only")
-_WITH_SHIFT = (*BATCH_NORMS, "layer", "group", "instance", "dyt")
-_ANY_NORM = UsedWith("kind", (*_WITH_SHIFT, "rms"))
-_SHIFTED = UsedWith("kind", _WITH_SHIFT)
-_DIVIDING = UsedWith("kind", tuple(kind for kind in _ANY_NORM.values if kind not in ("mean_only", "dyt")))
-
-
-class NormConfig(Strict):
-    """Which normalization, where, and its constants."""
-
-    kind: Literal[
-        "none",
-        "custom",
-        "stock",
-        "noisy",
-        "detached",
-        "mean_only",
-        "variance_only",
-        "layer",
-        "group",
-        "instance",
-        "rms",
-        "dyt",
-    ] = Field(
-        "none",
-        description="custom: this project's batch normalization; stock: Keras's; noisy: custom with noise after it, "
-        "whose mean and deviation are drawn anew for each unit at every step; detached: custom whose gradient takes "
-        "mean and variance for constants (Ioffe & Szegedy 2015, §2), with a bias before it; mean_only: x − μ "
-        "(Salimans & Kingma 2016); variance_only: x / √(σ² + ε); layer, group, instance and rms: Keras's "
-        "normalizations of those names, rms (Zhang & Sennrich 2019) with γ and no β; dyt: dynamic tanh, "
-        "γ tanh(αx) + β with α from 0.5 (Zhu et al. 2025)",
-    )
-    placement: Annotated[Literal["before", "after"], _ANY_NORM] = Field(
-        "before", description="before or after the activation"
-    )
-    on_input: Annotated[bool, _ANY_NORM] = Field(False, description="normalize the network's input too")
-    momentum: Annotated[Share | None, UsedWith("kind", BATCH_NORMS)] = Field(
-        0.99,
-        description="share of the moving mean and variance that is kept at each step; null: their mean over all steps "
-        "so far, not with kind stock",
-    )
-    debiased: Annotated[bool, Later(False), UsedWith("kind", BATCH_NORMS)] = Field(
-        False,
-        description="correct the moving mean and variance for what they start from, as Adam does its averages: "
-        "divide by 1 − momentumᵗ at step t; not with kind stock",
-    )
-    epsilon: Annotated[Positive, _DIVIDING] = Field(
-        1e-3, description="added to the variance before its square root is taken"
-    )
-    center: Annotated[bool, _SHIFTED] = Field(True, description="add a learnt shift β to each unit or channel")
-    scale: Annotated[bool, _SHIFTED] = Field(True, description="multiply each unit or channel by a learnt scale γ")
-    noise: Annotated[Positive, UsedWith("kind", ("noisy",))] = Field(
-        1.0, description="factor on the mean and the deviation of the noise"
-    )
-    initial_scale: Annotated[Positive, _SHIFTED] = Field(1.0, description="what γ starts from")
-    recurrent: Annotated[bool, UsedWith("kind", ("custom",))] = Field(
-        False,
-        description="in an rnn, normalize what comes from the last time step, too, and every time step by statistics "
-        "of its own (Cooijmans et al. 2016); otherwise the inputs alone, over all time steps (Laurent et al. 2016)",
-    )
-    renorm: bool = Field(
-        False,
-        description="batch renormalization (Ioffe 2017); with kind custom or stock only, without virtual_batch_size",
-    )
-    renorm_relaxed_by: Count | None = Field(
-        None,
-        description="steps over which renorm takes the place of plain batch normalization, with kind custom only; "
-        "null: no limits",
-    )
-    virtual_batch_size: BatchSize | None = Field(
-        None,
-        description="ghost batches (Hoffer et al. 2017): so many examples are normalized by their own statistics; "
-        "with kind custom only, and at most batch_size",
-    )
-    groups: Annotated[Width, UsedWith("kind", ("group",))] = Field(
-        10, description="groups that the units or channels of every layer are divided into; divides each of the layers"
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_kind(self) -> NormConfig:
-        if self.renorm and self.kind not in ("custom", "stock"):
-            raise ValueError("renorm needs kind: custom or stock")
-        if self.kind != "custom" and (self.renorm_relaxed_by or self.virtual_batch_size):
-            raise ValueError("renorm_relaxed_by and virtual_batch_size need kind: custom")
-        if self.kind == "stock" and (self.debiased or self.momentum is None):
-            raise ValueError("debiased and momentum: null need a kind that is not stock, such as custom")
-        if self.debiased and self.momentum is None:
-            raise ValueError("debiased excludes momentum: null, the mean over all steps, which has no bias; keep one")
-        if self.renorm_relaxed_by and not self.renorm:
-            raise ValueError("renorm_relaxed_by needs renorm: true")
-        if self.recurrent and self.placement == "after":
-            raise ValueError("recurrent stands before the activation; leave placement out")
-        if self.renorm and self.virtual_batch_size:
-            raise ValueError("renorm and virtual_batch_size exclude each other; keep one")
-        return self
-
-    def learns(self) -> bool:
-        """Tell whether there is anything in it to train."""
-        return self.kind in ("rms", "dyt") or (self.kind != "none" and (self.scale or self.center or self.recurrent))
-
-
 _OF_CNN = UsedWith("kind", ("cnn",))
+_BUILT_HERE = UsedWith("kind", ("mlp", "cnn", "rnn"))
+_OWN_NETWORK = re.compile(r"(.*/)?([^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*")
 
 
 class ModelConfig(Strict):
     """A network of `depth` times `layers` hidden layers and a linear output layer."""
 
-    kind: Literal["mlp", "cnn", "rnn"] = Field(
+    kind: Literal["mlp", "cnn", "rnn", "keras"] = Field(
         "mlp",
         description="mlp: dense layers; cnn: convolutions, each with 2×2 pooling; rnn: simple recurrent layers "
-        "that read an image row by row",
+        "that read an image row by row; keras: a network of your own, see build",
     )
-    layers: tuple[Width, ...] = Field(
+    build: Annotated[str | None, Later(None), UsedWith("kind", ("keras",))] = Field(
+        None,
+        description="of kind keras, module:function, found beside the file that names it or in the current directory; "
+        "the function is given the input shape, the number of classes and a callable that makes the normalization "
+        "layers, and returns a Keras model with logits out",
+        examples=["my_networks:build_model"],
+    )
+    sha256: Annotated[str | None, Later(None), UsedWith("kind", ("keras",))] = Field(
+        None,
+        description="of the module's file, found by itself and part of a run's identity; where it is given, another "
+        "file is refused",
+    )
+    layers: Annotated[tuple[Width, ...], _BUILT_HERE] = Field(
         (100, 100, 100),
         min_length=1,
         description="units (mlp), filters (cnn) or recurrent units (rnn) of each hidden layer; "
@@ -142,8 +58,10 @@ class ModelConfig(Strict):
     pooling: Annotated[Literal["max", "average", "none"], Later("max"), _OF_CNN] = Field(
         "max", description="what is taken of each 2×2 pixels after each convolution, until one pixel is left"
     )
-    depth: Count = Field(1, description="how often the list of layers is repeated; at most 1,000 layers in all")
-    activation: Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "selu"] = Field(
+    depth: Annotated[Count, _BUILT_HERE] = Field(
+        1, description="how often the list of layers is repeated; at most 1,000 layers in all"
+    )
+    activation: Annotated[Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "selu"], _BUILT_HERE] = Field(
         "sigmoid",
         description="of every hidden layer; gelu: the exact one; leaky_relu: slope 0.2 below 0; selu: asks for "
         "initialization: lecun_normal (Klambauer et al. 2017)",
@@ -151,11 +69,11 @@ class ModelConfig(Strict):
     norm: NormConfig = Field(
         NormConfig(), description="normalization of every hidden layer", examples=[{"kind": "custom"}]
     )
-    dropout: Share = Field(
+    dropout: Annotated[Share, _BUILT_HERE] = Field(
         0.0, description="share of hidden outputs dropped at random after each activation, in training"
     )
     dropout_place: Annotated[
-        Literal["after_activation", "before_norm", "after_last_norm"], Later("after_activation")
+        Literal["after_activation", "before_norm", "after_last_norm"], Later("after_activation"), _BUILT_HERE
     ] = Field(
         "after_activation",
         description="where outputs are dropped; after_activation: at the end of each hidden layer, behind a "
@@ -163,14 +81,16 @@ class ModelConfig(Strict):
         "training then are not those of inference (Li et al. 2019); after_last_norm: at the end of the last hidden "
         "layer alone, where no normalization follows",
     )
-    initialization: Literal["glorot_uniform", "he_normal", "lecun_normal", "gaussian", "orthogonal"] = Field(
+    initialization: Annotated[
+        Literal["glorot_uniform", "he_normal", "lecun_normal", "gaussian", "orthogonal"], _BUILT_HERE
+    ] = Field(
         "glorot_uniform",
         description="distribution of the initial weights, whatever the activation: Glorot & Bengio 2010; He et al. "
         "2015; normal with variance 1 over the inputs (LeCun et al. 1998); normal with the deviation init_scale, "
         "whatever the layer's size; or orthogonal rows or columns, whichever are fewer, each of length init_scale "
         "(Saxe et al. 2014)",
     )
-    init_scale: Positive = Field(
+    init_scale: Annotated[Positive, _BUILT_HERE] = Field(
         1.0, description="factor on the initial weights; for gaussian their standard deviation"
     )
 
@@ -184,12 +104,16 @@ class ModelConfig(Strict):
         description="factor a on the branch of each residual layer; learnt: a number of the layer that is trained, "
         "from 0 (SkipInit, De & Smith 2020)",
     )
-    trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all")] = Field(
+    trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all"), _BUILT_HERE] = Field(
         "all",
         description="which weights training changes (Frankle et al. 2021); norm: what normalization learns alone, γ "
         "and β; output: the output layer alone; random_subset: as many other weights as normalization learns, drawn "
         "by the seed. The others keep their initial values, and batch normalization still normalizes by the batch",
     )
+
+    @field_serializer("build")
+    def _without_its_folder(self, build: str | None) -> str | None:
+        return build and Path(build).name
 
     @property
     def hidden(self) -> int:
@@ -205,6 +129,26 @@ class ModelConfig(Strict):
             pooled = self.pooling != "none" and min(height, width) > 1
             size = (height // 2, width // 2) if pooled else (height, width)
         return sizes
+
+    def own_module(self) -> tuple[Path, str, str]:
+        """Return the folder, the module and the function of a network of the user's own."""
+        folder, (module, _, function) = Path(self.build or "").parent, Path(self.build or "").name.partition(":")
+        return folder, module, function
+
+    @model_validator(mode="after")
+    def _own_network(self) -> ModelConfig:
+        if self.kind != "keras":
+            return self
+        if self.build is None:
+            raise ValueError("kind: keras needs build, such as my_networks:build_model; add it")
+        if not _OWN_NETWORK.fullmatch(self.build) or ".py:" in self.build:
+            raise ValueError(f"build: expected module:function, such as my_networks:build_model, got {self.build!r}")
+        for name in ("placement", "on_input", "recurrent"):
+            if getattr(self.norm, name) != NormConfig.model_fields[name].default:
+                raise ValueError(f"norm.{name} has no effect with kind: keras, where build places normalizations")
+        if self.trainable != "all":
+            raise ValueError(f"trainable: {self.trainable} needs one of the kinds mlp, cnn and rnn")
+        return self
 
     @model_validator(mode="after")
     def _can_be_built(self) -> ModelConfig:
@@ -249,7 +193,7 @@ class ModelConfig(Strict):
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")
         uneven = [units for units in self.layers + dense if units % self.norm.groups]
-        if self.norm.kind == "group" and uneven:
+        if self.norm.kind == "group" and uneven and self.kind != "keras":
             raise ValueError(
                 f"norm.groups ({self.norm.groups}) must divide every layer, but not {uneven[0]}; "
                 "give a number that divides all of them"
@@ -265,7 +209,7 @@ class ModelConfig(Strict):
         again = self.layers[-1] * self.layers[0]
         count = once * self.depth + again * (self.depth - 1)
         match self.kind:
-            case "mlp":
+            case "mlp" | "keras":
                 return count
             case "cnn":
                 of_dense = sum(a * b for a, b in zip(self.dense, self.dense[1:], strict=False))

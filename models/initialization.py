@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from models.config import ModelConfig
+from models.own_network import initial_values, own_kernels
 
 
 def initial_kernels(model: keras.Model, config: ModelConfig, seed: int) -> list[tuple[keras.Variable, np.ndarray]]:
@@ -16,8 +17,11 @@ def initial_kernels(model: keras.Model, config: ModelConfig, seed: int) -> list[
 
     Kernels are drawn as `config.initialization` says, times `config.init_scale`; recurrent kernels are orthogonal
     (Saxe et al. 2014), times the same factor unless the scale is a gaussian's deviation. All other variables (biases,
-    γ, β) start from the value that their layer is built with.
+    γ, β) start from the value that their layer is built with. Of a network of the user's own, kernels are drawn by its
+    own initializers.
     """
+    if config.kind == "keras":
+        return list(zip(own_kernels(model), initial_values(model, config, seed), strict=True))
     kernels = [v for v in model.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
     values = []
     for position, variable in enumerate(kernels):

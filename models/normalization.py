@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from custom_layers import BatchNormalization, NoisyBatchNormalization, equations
-from models.config import NormConfig
+from models.norm_config import NormConfig
 
 
 def normalization(config: NormConfig, name: str) -> keras.Layer | None:

@@ -8,7 +8,8 @@ import keras
 
 from custom_layers import BatchNormalization
 from models.blocks import dropout, hidden_block, needs_bias, network_input
-from models.config import ModelConfig, NormConfig
+from models.config import ModelConfig
+from models.norm_config import NormConfig
 
 
 class Recurrence(keras.Layer):

@@ -118,7 +118,7 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
     from experiments.sweeping.planning import estimate_seconds, plan_sweep
 
     console = terminal.open_console()
-    check_data(studies, options.data_dir)
+    check_data(studies, options)
     for study in studies:
         experiment = study.experiment
         waits = study.waits_for_tuning()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from experiments.configuration.claim import ClaimConfig
-from experiments.configuration.run import RunConfig, Seed
+from experiments.configuration.run import DatasetConfig, RunConfig, Seed
 from experiments.configuration.yaml_source import Key, Source, shown
 from models.fields import AtMost, Count, Share, Strict
 
@@ -161,9 +161,9 @@ class Experiment:
         return any(config.timed for config in self._cells.values())
 
     @property
-    def dataset_names(self) -> set[str]:
+    def sources(self) -> set[str | DatasetConfig]:
         """The data sets of its runs."""
-        return {config.dataset.name for config in self._cells.values()}
+        return {config.dataset.source for config in self._cells.values()}
 
     def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every arm with every combination of grid values."""

@@ -11,8 +11,8 @@ from experiments.configuration.hints import allowed_texts, flow, section_of
 from experiments.configuration.probes import OF_BATCH_NORM
 from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import Key
-from models.config import BATCH_NORMS, NormConfig
 from models.fields import UsedWith
+from models.norm_config import BATCH_NORMS, NormConfig
 
 
 def effects(run: Mapping[str, Any]) -> Iterator[tuple[Key, str]]:

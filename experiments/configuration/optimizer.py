@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import BATCH_NORMS
 from models.fields import FLOAT32, Later, Natural, NotNegative, Positive, Share, Strict, UsedWith
+from models.norm_config import BATCH_NORMS
 
 
 class ScheduleConfig(Strict):

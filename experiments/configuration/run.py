@@ -12,38 +12,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from experiments.configuration.dataset import DatasetConfig
 from experiments.configuration.optimizer import OptimizerConfig, ScheduleConfig
 from experiments.configuration.probes import OF_ONE_BATCH, Probe
-from models.config import BATCH_NORMS, ModelConfig
+from models.config import ModelConfig
 from models.fields import AtMost, BatchSize, Count, Later, Natural, Share, Strict, UsedWith
+from models.norm_config import BATCH_NORMS
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
 
 _OF_BATCH_NORM = UsedWith("model.norm.kind", BATCH_NORMS)
 MOST_RECOVERABLE = 0.9999  # a momentum whose average still tells in 32 bits, to 1/1000, what a batch has added to it
-
-
-class DatasetConfig(Strict):
-    """Which examples, how they are scaled and how many make a batch."""
-
-    name: str = Field(
-        "digits", description="digits, wine or breast_cancer of scikit-learn, else a name of TensorFlow Datasets"
-    )
-    batch_size: BatchSize = Field(60, description="examples of a step")
-    standardize: bool = Field(False, description="shift and scale every feature to mean 0 and deviation 1 in training")
-    binarize: bool = Field(
-        False, description="set pixels to 0 or 1 at half of their range; images only, and not with standardize"
-    )
-    train_examples: Annotated[Count, AtMost(2**31 - 1, "examples are numbered in 32 bits")] | None = Field(
-        None, description="train on the first so many of the shuffled training split; null: on all"
-    )
-
-    @model_validator(mode="after")
-    def _one_scaling(self) -> DatasetConfig:
-        if self.standardize and self.binarize:
-            raise ValueError("standardize and binarize exclude each other; keep one")
-        return self
 
 
 class RunConfig(Strict):
@@ -176,7 +156,9 @@ class RunConfig(Strict):
         values = {
             "seed": 0,
             "steps": min(self.steps, 1),
-            "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
+            "dataset": self.dataset.model_copy(
+                update={"standardize": False, "train_examples": None, "order": "shuffled"}
+            ),
             "model": self.model.model_copy(
                 update={
                     "initialization": "glorot_uniform",

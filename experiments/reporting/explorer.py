@@ -28,7 +28,8 @@ from experiments.configuration.experiment import LEARNING_RATE, Experiment, Run
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Record
 from experiments.reporting.wording import is_number
-from models.config import BATCH_NORMS, ModelConfig
+from models.config import ModelConfig
+from models.norm_config import BATCH_NORMS
 
 OF_LAYERS = {"pre_activations", "unit_percentiles", "gradients", "saturation"}  # probes whose curves are shown
 # What changes no training: runs that differ in nothing else are the same training, looked at in several ways.

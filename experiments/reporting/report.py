@@ -148,7 +148,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
         constants.append(f"learning rate {optimizer.learning_rate:g}")
     words = [
         ("data", _list([data.name, f"batches of {data.batch_size}", *subset, *scaling])),
-        ("network", _list([f"{model.kind} {layers}", model.activation, initialization])),
+        ("network", model.build or _list([f"{model.kind} {layers}", model.activation, initialization])),
         ("optimizer", _list([optimizer.kind, *constants])),
         ("training", f"{run.steps:,} steps, evaluated every {run.evaluate_every}"),
         *[(f"arm {arm}", _list(f"{k} = {_flat(v)}" for k, v in changes.items()) or "the base run") for arm, changes in

@@ -29,7 +29,7 @@ NUMBERS = 60  # columns that the numbers of a line take
 def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
     """Print a row an arm, what sets it apart from the first of its network and, where there is a claim, the verdict."""
     networks = summarize(experiment, table)
-    points = POINTS_ON_DIGITS if experiment.dataset_names == {"digits"} else POINTS
+    points = POINTS_ON_DIGITS if experiment.sources == {"digits"} else POINTS
     rows = [row for network in networks for row in network.arms]
     rated = any(row.best_rate is not None for row in rows)
     ranged = any(row.trains_to is not None for row in rows)

@@ -131,7 +131,7 @@ def relative_cost(config: RunConfig) -> float:
     widths = config.model.layers * config.model.depth
     pairs = list(zip((64, *widths), widths, strict=False))
     match config.model.kind:
-        case "mlp":
+        case "mlp" | "keras":  # whose layers are not known
             size = sum(a * b for a, b in pairs)
         case "rnn":
             size = 20 * sum(2 * b * b for _, b in pairs)

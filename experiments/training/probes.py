@@ -6,7 +6,6 @@ all values passed in and all updates thrown away.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import keras
@@ -14,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
-from models.config import BATCH_NORMS
+from experiments.training.seen_layers import seen_layers
 
 FLAT_ENDS = {"saturation": 0.05, "far_saturation": 0.02}  # of a sigmoid: below, and above 1 less this
 PERCENTILES = (15, 50, 85)  # Ioffe & Szegedy 2015, fig. 1
@@ -31,25 +30,19 @@ class Probes:
 
     def __init__(self, config: RunConfig, network: keras.Model):
         self.asked = config.probes
-        self.hidden = config.model.hidden
-        self.batch_norms = (
-            [network.get_layer(f"norm_{i}") for i in range(1, self.hidden + 1)]
-            if config.model.norm.kind in BATCH_NORMS and not config.model.norm.recurrent
-            else []
-        )
+        seen = seen_layers(config, network)
+        self.hidden, self.batch_norms = len(seen.activations), seen.batch_norms
         self.normalizes_weights = bool(self.batch_norms) and config.model.norm.placement == "before"
-        activations = [network.get_layer(f"activation_{i}") for i in range(1, self.hidden + 1)]
         self._tapped = keras.Model(
             network.input,
             [network.output]
-            + [layer.input for layer in activations]
-            + [layer.output for layer in activations]
+            + [layer.input for layer in seen.activations]
+            + [layer.output for layer in seen.activations]
             + [layer.input for layer in self.batch_norms]
             + [layer.output for layer in self.batch_norms],
         )
         self.network = network
-        self._blocks = [_block(layer.name, self.hidden) for layer in network.layers for _ in layer.trainable_variables]
-        self._kernels = [i for i, v in enumerate(network.trainable_variables) if v.name == "kernel"]
+        self._blocks, self._kernels = seen.blocks, seen.kernels
 
     def measure(self, x: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> Metrics:
         """Return what the probes see on inputs x (batch, …) with the network as it is now."""
@@ -100,7 +93,7 @@ class Probes:
         by_variable = {id(v): w for v, w in zip(self.network.trainable_variables, weights, strict=True)}
         values = [by_variable[id(v)] for v in self._tapped.trainable_variables]
         outputs, _ = self._tapped.stateless_call(values, statistics, x, training=True)
-        return outputs
+        return tf.nest.flatten(outputs)  # a single one comes without a list
 
     def _gradients(self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Tensors, Tensors]:
         with tf.GradientTape() as tape:
@@ -155,7 +148,7 @@ class Probes:
         Mean over the layers from the second of ‖G − G′‖₂/‖G‖₂ and of cos(G, G′).
         """
         changes, cosines = [], []
-        for block in range(2, self.hidden + 2):
+        for block in range(2, len(self._kernels) + 1):
             stepped = [
                 w - learning_rate * g if below < block else w
                 for w, g, below in zip(weights, gradients, self._blocks, strict=True)
@@ -198,14 +191,6 @@ class Probes:
             "landscape/smoothness": smoothness,
             "landscape/smoothness_times_squared_norm": smoothness * tf.linalg.global_norm(weights) ** 2,
         }
-
-
-def _block(layer_name: str, hidden: int) -> int:
-    """Position of a layer's block: 0 for the input's normalization, `hidden` + 1 for the output."""
-    if layer_name == "output":
-        return hidden + 1
-    position = re.search(r"_(\d+)$", layer_name)
-    return int(position[1]) if position else 0
 
 
 def _by_unit(z: tf.Tensor) -> tf.Tensor:

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
-from experiments.training.datasets import Split, batch_order, split_dataset
+from experiments.training.datasets import Split, split_dataset
 from experiments.training.evaluation import (
     POPULATION,
     LookedAt,
@@ -21,6 +21,7 @@ from experiments.training.evaluation import (
     means_of_parts,
 )
 from experiments.training.optimizers import learning_rates
+from experiments.training.orders import order_of
 from experiments.training.program import DIVERGED, Program
 from experiments.training.suitability import require_fit
 
@@ -69,7 +70,7 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
         raise ValueError(f"steps: must be 0, as the program was compiled for runs of none, got {config.steps}")
     require_fit(config, program.dataset.facts)
     split = split_dataset(program.dataset, config.dataset, config.seed)
-    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
+    order = order_of(config, program.dataset.labels, split.train)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
     rates = learning_rates(config).reshape(-1, config.evaluate_every)
     program.reset(config, split)

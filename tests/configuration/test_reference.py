@@ -45,8 +45,8 @@ def test_every_probe_says_what_it_writes_and_costs():
 def test_a_row_has_meaning_bounds_and_preset():
     assert "| `batch_size` | examples of a step | whole number, at least 1, at most 1,000,000 | `60` |\n" in reference()
     assert (
-        "| `init_scale` | factor on the initial weights; for gaussian their standard deviation | number, above 0 |"
-        in (reference())
+        "| `init_scale` | factor on the initial weights; for gaussian their standard deviation; only with kind mlp, "
+        "cnn, rnn | number, above 0 |" in (reference())
     )
     assert "| `learning_rate` | factor on each update | number, above 0 | `0.1` |" in reference()
     assert "; only with kind adam, adamw | number, at least 0, below 1 | `0.999` |" in reference()

@@ -7,9 +7,9 @@ import pytest
 from built_networks import IMAGE, build, model_config
 
 from models.blocks import needs_bias
-from models.config import NormConfig
 from models.initialization import initial_kernels
 from models.networks import build_model
+from models.norm_config import NormConfig
 from models.rnn import Recurrence
 
 LENET = {"kind": "cnn", "layers": [6, 16], "kernel_size": 5, "padding": "valid", "pooling": "average"}

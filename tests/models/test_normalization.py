@@ -11,7 +11,7 @@ import tensorflow as tf
 from programs import curves_of, program, run_config
 
 from custom_layers import recompute_statistics
-from models.config import NormConfig
+from models.norm_config import NormConfig
 from models.normalization import DynamicTanh, PartialBatchNormalization, normalization
 
 EPSILON, SCALE = 1e-3, 1.5

@@ -40,3 +40,15 @@ def test_a_worker_keeps_its_programs_up_to_a_bound_and_gives_up_the_oldest(monke
     worker._program(third, None)
     assert worker._program(second, None)[0] is kept[1]
     assert worker._program(first, None)[0] is not kept[0]
+
+
+def test_data_that_were_changed_meanwhile_are_told_without_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(worker, "_start", lambda threads: None)  # other tests of this process have started already
+    (tmp_path / "my.npz").write_bytes(b"another")
+    own = task(dataset={"file": str(tmp_path / "my.npz"), "sha256": "0"}).config
+    record = worker.train_task(own, 1, None, {})
+    assert (record.status, record.error) == (
+        "failed",
+        f"dataset.file: {tmp_path}/my.npz was changed meanwhile; give the command again",
+    )
+    assert record.provenance["data_file"] == {"path": str(tmp_path / "my.npz"), "sha256": "0"}

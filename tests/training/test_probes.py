@@ -12,9 +12,10 @@ from probing import RATE, Case, length, run_config
 from experiments.configuration.probes import Probe
 from experiments.configuration.run import RunConfig
 from experiments.training.datasets import load_dataset
-from experiments.training.probes import DISTANCES, Probes, _block, _by_unit
+from experiments.training.probes import DISTANCES, Probes, _by_unit
 from experiments.training.program import Program
 from experiments.training.run import train
+from experiments.training.seen_layers import _block
 from models.networks import build_model
 
 
