@@ -117,6 +117,14 @@ class RunConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _attack_finds_a_slope(self) -> RunConfig:
+        if "attack" in self.probes and self.dataset.binarize:
+            raise ValueError(
+                "probes: attack follows the slope of the loss over pixels, and dataset.binarize leaves none; keep one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _averages_can_be_kept(self) -> RunConfig:
         if twice := [m for m in self.moving_averages if self.moving_averages.count(m) > 1]:
             raise ValueError(f"moving_averages: {twice[0]} is given twice; keep one")

@@ -49,5 +49,5 @@ def test_a_row_has_meaning_bounds_and_preset():
         in (reference())
     )
     assert "| `learning_rate` | factor on each update | number, above 0 | `0.1` |" in reference()
-    assert "; only with kind adam | number, at least 0, below 1 | `0.999` |" in reference()
+    assert "; only with kind adam, adamw | number, at least 0, below 1 | `0.999` |" in reference()
     assert "| `parts` | the comparisons | list, each of [fields](#claimparts) | `[]` |" in (reference())
