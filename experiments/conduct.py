@@ -29,10 +29,15 @@ def none_finished(table: pd.DataFrame) -> bool:
     return not table.empty and bool((table["status"] == "failed").all())
 
 
-def check_data(studies: list[Study], data_dir: Path | None) -> None:
-    """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now."""
+def check_data(studies: list[Study], data_dir: Path | None) -> Mapping[str, Facts | DatasetError]:
+    """Return what is known by now of the data sets, or why they cannot be had.
+
+    Raises ConfigError where runs that are still to be trained do not fit their data.
+    """
     names = {name for study in studies for name in study.experiment.dataset_names}
-    _check_fit(studies, known_facts(names, data_dir))
+    known = known_facts(names, data_dir)
+    _check_fit(studies, known)
+    return known
 
 
 def _check_fit(studies: list[Study], known: Mapping[str, Facts | DatasetError]) -> None:
