@@ -31,15 +31,17 @@ def none_finished(table: pd.DataFrame) -> bool:
     return not table.empty and bool((table["status"] == "failed").all())
 
 
-def check_data(studies: list[Study], options: SweepOptions) -> None:
-    """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now.
+def check_data(studies: list[Study], options: SweepOptions) -> Mapping[str | DatasetConfig, Facts | DatasetError]:
+    """Return what is known by now of the data, or why they cannot be had.
 
-    Networks of the user's own are tried in a worker.
+    Raises ConfigError where runs that are still to be trained do not fit their data. Networks of the user's own are
+    tried in a worker.
     """
     sources = {source for study in studies for source in study.experiment.sources}
     known = known_of_sources(sources, options.data_dir)
     _check_fit(studies, known)
     _check_networks([study for study in studies if study.lacks_runs()], known, options)
+    return known
 
 
 def _check_networks(

@@ -115,10 +115,10 @@ def _exit_for(faults: list[str]) -> NoReturn:
 
 def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> None:
     from experiments.conduct import check_data
-    from experiments.sweeping.planning import estimate_seconds, plan_sweep
+    from experiments.sweeping.planning import estimate_seconds, examples_seen, plan_sweep
 
     console = terminal.open_console()
-    check_data(studies, options)
+    facts = check_data(studies, options)
     for study in studies:
         experiment = study.experiment
         waits = study.waits_for_tuning()
@@ -135,6 +135,8 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
             console.print(f"  {later} of them at learning rates that the tuning runs will choose")
         if between:
             console.print(f"  up to {between} more, between values of the grid, which the results will choose")
+        for line in examples_seen((run.config for run in study.possible()), facts):
+            console.print(f"  {line}", soft_wrap=True)
         seconds = estimate_seconds(plan, options.workers)
         known = seconds is not None and not later
         rest = ", without those between" if between else ""

@@ -194,7 +194,7 @@ def _under(record: Record, metric: str) -> Iterator[Curve]:
 def worst_outcome(metric: str) -> float:
     """What a diverged run is taken to end with."""
     match metric.partition("/")[0]:
-        case "accuracy":
+        case "accuracy" | "attacked":
             return 0.0
         case "loss":
             return np.inf

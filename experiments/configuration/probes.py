@@ -14,9 +14,13 @@ Probe = Literal[
     "landscape",
     "affine_identity",
     "weight_scale",
+    "weight_norms",
+    "representation",
+    "first_guess",
     "step_loss",
     "training_loss",
     "corruptions",
+    "attack",
 ]
 
 PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered from 1
@@ -60,6 +64,19 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "weights are scaled (Ioffe & Szegedy 2015, §3.3). Costs two forward and backward passes for each "
         "hidden layer. Needs placement before."
     ),
+    "weight_norms": (
+        "`weight_norm/<layer>`: Euclidean norm of each layer's weights, the output layer's last (Arora et al. 2019). "
+        "Costs nothing."
+    ),
+    "representation": (
+        "`representation/stable_rank/<layer>` and `representation/cosine/<layer>`: of what each hidden layer hands on, "
+        "‖A‖_F²/‖A‖₂² of the examples' values A, and the mean cosine between two examples; the last layer's again as "
+        "`last` (Daneshmand et al. 2020). Costs no further pass, but a matrix a layer, at most examples by examples."
+    ),
+    "first_guess": (
+        "`first_guess/share`: share of the examples that go to the class which most go to, by the statistics of the "
+        "batch (Francazi et al. 2024). Costs no further pass."
+    ),
     "step_loss": "`loss/step`: training loss of each of the first 100 steps. Costs nothing beyond its curve.",
     "training_loss": (
         "`loss/training_split` and `accuracy/training_split`: of the first 1,000 training examples, with the "
@@ -71,8 +88,16 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "change (recomputed), and under all changes in turn (mixed). Costs 48 forward passes over the test split, "
         "once, after the last step. Needs images."
     ),
+    "attack": (
+        "`attacked/fgsm/<size>`, `attacked/pgd/<size>` and `attacked/gaussian/<size>`: accuracy on the first 1,000 "
+        "test images when every pixel, from 0 to 1, is changed by at most size along the sign of the loss's gradient, "
+        "in one step (Goodfellow et al. 2015) or in 20 from a random start (Madry et al. 2018), or by noise of that "
+        "deviation, by the statistics of the run (Galloway et al. 2019). Costs 84 forward and backward passes over "
+        "these, once, after the last step. Needs images."
+    ),
 }
 OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
+OF_IMAGES: tuple[Probe, ...] = ("corruptions", "attack")
 OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_examples`
     "pre_activations",
     "unit_percentiles",
@@ -80,5 +105,7 @@ OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_example
     "saturation",
     "covariate_shift",
     "landscape",
+    "representation",
+    "first_guess",
     *OF_BATCH_NORM,
 )

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from experiments.configuration.dataset import DatasetConfig
-from experiments.configuration.optimizer import OptimizerConfig, ScheduleConfig
+from experiments.configuration.optimizer import DECOUPLED, OptimizerConfig, ScheduleConfig
 from experiments.configuration.probes import OF_ONE_BATCH, Probe
 from models.config import ModelConfig
 from models.fields import AtMost, BatchSize, Count, Later, Natural, Share, Strict, UsedWith
@@ -87,6 +87,14 @@ class RunConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _attack_finds_a_slope(self) -> RunConfig:
+        if "attack" in self.probes and self.dataset.binarize:
+            raise ValueError(
+                "probes: attack follows the slope of the loss over pixels, and dataset.binarize leaves none; keep one"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _averages_can_be_kept(self) -> RunConfig:
         if twice := [m for m in self.moving_averages if self.moving_averages.count(m) > 1]:
             raise ValueError(f"moving_averages: {twice[0]} is given twice; keep one")
@@ -110,6 +118,15 @@ class RunConfig(Strict):
             raise ValueError(
                 f"probes: {of_all[0]} takes a step of all weights, and training with model.trainable: "
                 f"{self.model.trainable} does not; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_that_are_not_trained_do_not_decay(self) -> RunConfig:
+        if self.model.trainable != "all" and self.optimizer.kind in DECOUPLED and self.optimizer.weight_decay:
+            raise ValueError(
+                f"optimizer.kind: {self.optimizer.kind} would let weights decay that model.trainable: "
+                f"{self.model.trainable} does not train; give the kind without w"
             )
         return self
 

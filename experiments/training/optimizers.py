@@ -41,6 +41,7 @@ def _scale_invariant(network: keras.Model) -> set[int]:
     readers: dict[int, list[bool]] = {}
     for layer in network.layers:
         normalizes = isinstance(layer, (keras.layers.BatchNormalization, NormalizedRecurrence))
+        normalizes &= getattr(layer, "kind", "") != "mean_only"  # which divides by nothing
         for tensor in keras.tree.flatten(layer.input):
             readers.setdefault(id(tensor), []).append(normalizes)
     found = set()

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
+from experiments.training.changed_images import attack
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
 from experiments.training.optimizers import build_optimizer, decayed_kernels
@@ -95,12 +96,17 @@ class Program:
 
     def examples(self, indices: tf.Tensor, change: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return network inputs and labels of the examples at `indices`. `change`: contrast, brightness."""
-        x = tf.cast(tf.gather(self._features, indices), tf.float32) / self.dataset.unit
+        x = self._images(indices)
         if change is not None:
             mean = tf.reduce_mean(x, axis=list(range(1, len(x.shape))), keepdims=True)
             x = tf.clip_by_value((x - mean) * change[0] + mean + change[1], 0.0, 1.0)
-        x = tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
-        return x, tf.gather(self._labels, indices)
+        return self._as_input(x), tf.gather(self._labels, indices)
+
+    def _images(self, indices: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.gather(self._features, indices), tf.float32) / self.dataset.unit
+
+    def _as_input(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
 
     def advance(
         self,
@@ -145,6 +151,29 @@ class Program:
         compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(
             self.readings.population, input_signature=[tf.TensorSpec(shape)]
         )
+        return compiled
+
+    @functools.cached_property
+    def hits_when_attacked(self) -> Callable[..., tf.Tensor]:
+        """Whether each of some examples, with a change that `attack` works out, is still told rightly, (examples,).
+
+        Takes indices, the statistics of a reading, and `change`, `size`, `pace` and `steps` as `attack` does.
+        """
+
+        def hits(indices: tf.Tensor, statistics: list[tf.Tensor], *of_attack: tf.Tensor) -> tf.Tensor:
+            weights, state = (
+                [*map(tf.convert_to_tensor, self.network.trainable_variables)],
+                self.readings.state(statistics),
+            )
+
+            def logits_of(images: tf.Tensor) -> tf.Tensor:
+                return self.network.stateless_call(weights, state, self._as_input(images), training=False)[0]
+
+            labels = tf.gather(self._labels, indices)
+            moved = attack(logits_of, self._images(indices), labels, *of_attack)
+            return tf.argmax(logits_of(moved), axis=1, output_type=tf.int32) == labels
+
+        compiled: Callable[..., tf.Tensor] = self._compiled(hits)
         return compiled
 
     @functools.cached_property

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
+from experiments.training.changed_images import attacked, corrupted
 from experiments.training.datasets import Split, split_dataset
 from experiments.training.evaluation import (
-    POPULATION,
     LookedAt,
     evaluated_parts,
     in_calls,
@@ -25,8 +24,6 @@ from experiments.training.orders import order_of
 from experiments.training.program import DIVERGED, Program
 from experiments.training.suitability import require_fit
 
-BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
-CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean
 FIRST_STEPS = 100  # whose losses the probe step_loss keeps
 
 
@@ -97,7 +94,9 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             if len(parts.get("test", ())) < len(split.test):
                 metrics |= _tested(program, split, examples.shape, seen_by)
             if "corruptions" in config.probes:
-                metrics |= _corrupted(program, split, seen_by.population)
+                metrics |= corrupted(program, split, seen_by.population)
+            if "attack" in config.probes:
+                metrics |= attacked(program, config.seed, split, seen_by.population)
         metrics |= program.probes.metrics(stretch.measured)
         yield Evaluated(step, metrics, seconds)
 
@@ -157,28 +156,3 @@ def _tested(program: Program, split: Split, shape: tuple[int, ...], seen_by: Loo
     calls = [next(_stretches(program, *no_steps, rows, seen_by)).seen for rows in in_calls(split.test, shape)]
     losses, hits = (np.concatenate(found, axis=1) for found in zip(*calls, strict=True))
     return _read(program, {"test": split.test}, losses, hits)
-
-
-def _corrupted(program: Program, split: Split, population: np.ndarray) -> dict[str, float]:
-    """Test accuracy on images changed in brightness or contrast: `corrupted/<statistics>/<kind>/<change>`.
-
-    kept: with the statistics of the run. recomputed: with those of 1,000 test images under the same change (Benz et al.
-    2021). mixed: with those of as many under all changes in turn.
-    """
-    changes = {f"brightness/{b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast/{c:g}": (c, 0.0) for c in CONTRAST}
-    readings, shown = program.readings, split.test[:POPULATION]
-
-    def changed(indices: np.ndarray, change: tuple[float, float]) -> tf.Tensor:
-        return program.examples(indices, tf.constant(change, tf.float32))[0]
-
-    kept = readings.statistics(program.examples(population)[0] if readings.recomputes else None)[:1]
-    each = zip(np.array_split(shown, len(changes)), changes.values(), strict=True)
-    mixed = [program.population_of(tf.concat([changed(*of) for of in each], axis=0))]
-    metrics: dict[str, float] = {}
-    for name, change in changes.items():
-        recomputed = [program.population_of(changed(shown, change))]
-        for statistics, values in (("kept", kept), ("recomputed", recomputed), ("mixed", mixed)):
-            losses, hits = program.evaluate(in_rows(split.test), values, np.array(change, np.float32))
-            found = means_of_parts({"": split.test}, losses[0], hits[0])
-            metrics[f"corrupted/{statistics}/{name}"] = found["accuracy/"]
-    return metrics

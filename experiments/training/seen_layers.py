@@ -11,7 +11,7 @@ from experiments.configuration.run import Probe, RunConfig
 from models.norm_config import BATCH_NORMS
 from models.own_network import NetworkError, own_kernels
 
-AT_ACTIVATIONS: tuple[Probe, ...] = ("pre_activations", "unit_percentiles", "saturation")
+AT_ACTIVATIONS: tuple[Probe, ...] = ("pre_activations", "unit_percentiles", "saturation", "representation")
 AT_BATCH_NORMS: tuple[Probe, ...] = ("standardization", "affine_identity")
 ACTIVATIONS: tuple[type[keras.Layer], ...] = (
     keras.layers.Activation,

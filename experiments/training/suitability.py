@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import fault_of_run
+from experiments.configuration.probes import OF_IMAGES
 from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.training.dataset_facts import DatasetError, Facts
 
@@ -56,8 +57,9 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
             )
         if config.dataset.binarize:
             yield DatasetError("dataset.binarize", f"{name} has no images; leave it out, or use standardize")
-        if "corruptions" in config.probes:
-            yield DatasetError("probes", f"corruptions changes images, and {name} has none; leave it out")
+        for probe in OF_IMAGES:
+            if probe in config.probes:
+                yield DatasetError("probes", f"{probe} changes images, and {name} has none; leave it out")
     elif kind == "cnn":
         yield from _misfits_of_images(config, (shape[0], shape[1]))
     if norm.kind == "group" and norm.on_input and shape[-1] % norm.groups:

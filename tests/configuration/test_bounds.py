@@ -45,6 +45,7 @@ SPLIT = "scikit-learn splits the examples by seeds of 32 bits"
         ("run: {optimizer: {schedule: {kind: step, milestones: [50]}}}", "run.optimizer.schedule.milestones.0: must be below 1, got 50; it is a share, so write 0.5 for 50 %"),
         ("run: {optimizer: {schedule: {kind: step, milestones: []}}}", "run.optimizer.schedule.milestones: give at least one, got []"),
         ("run: {steps: 100, optimizer: {schedule: {warmup_steps: 101}}}", "run: optimizer.schedule.warmup_steps (101) must be at most steps (100)"),
+        ("run: {probes: [attack], dataset: {binarize: true}}", "run: probes: attack follows the slope of the loss over pixels, and dataset.binarize leaves none; keep one"),
         ("run: {moving_averages: [0.9, 0.99, 0.9], model: {norm: {kind: custom}}}", "run: moving_averages: 0.9 is given twice; keep one"),
         ("run: {moving_averages: [0.9], model: {norm: {kind: custom, momentum: 0.99999}}}", "run: model.norm.momentum must be at most 0.9999 beside moving_averages, got 0.99999: they learn from the layers' own average what a batch has added to it"),
         (f"run: {{steps: 0x{'f' * 5000}}}", "run.steps: expected a whole number of at most 30 digits"),

@@ -43,7 +43,7 @@ def test_a_worker_keeps_its_programs_up_to_a_bound_and_gives_up_the_oldest(monke
 
 
 def test_data_that_were_changed_meanwhile_are_told_without_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(worker, "_start", lambda threads: None)  # other tests of this process have started already
+    monkeypatch.setattr(worker, "_start", lambda _: None)  # other tests have started it already
     (tmp_path / "my.npz").write_bytes(b"another")
     own = task(dataset={"file": str(tmp_path / "my.npz"), "sha256": "0"}).config
     record = worker.train_task(own, 1, None, {})

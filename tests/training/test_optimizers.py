@@ -12,6 +12,7 @@ import tensorflow as tf
 from programs import DIGITS, by_keras, curves_of, inputs, program, run_config
 
 from experiments.configuration.optimizer import OptimizerConfig
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import batch_order, split_dataset
 from experiments.training.optimizers import build_optimizer, decayed_kernels, learning_rates
 from experiments.training.program import Program, cross_entropy
@@ -247,3 +248,18 @@ def test_rates_and_schedules_are_values_to_one_compiled_program(monkeypatch: pyt
     losses = {curves_of(config, used)["loss/train"][0][1] for config in configs}
     assert (len(traced), len(losses)) == (compiled, 4)
     assert len({config.program_key() for config in configs}) == 1
+
+
+def test_what_is_only_centred_is_not_scale_invariant():
+    config = run_config(
+        {"layers": [4, 4], "norm": {"kind": "mean_only"}},
+        optimizer={"weight_decay": 0.1, "weight_decay_over": "scale_invariant"},
+    )
+    assert decayed_kernels(build_model(config.model, (8, 8, 1), 10), config.optimizer) == []
+
+
+def test_weights_that_are_not_trained_may_not_decay_by_themselves():
+    fields = {"model": {"norm": {"kind": "custom"}, "trainable": "norm"}}
+    with pytest.raises(ValueError, match="sgdw would let weights decay that model.trainable: norm does not train"):
+        RunConfig.model_validate(fields | {"optimizer": {"kind": "sgdw", "weight_decay": 0.1}})
+    assert RunConfig.model_validate(fields | {"optimizer": {"kind": "sgd", "weight_decay": 0.1}}).optimizer.weight_decay

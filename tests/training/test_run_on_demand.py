@@ -9,7 +9,7 @@ from programs import DIGITS, by_the_clock, curves_of, inputs, losses_of, program
 from custom_layers import recompute_statistics
 from experiments.configuration.optimizer import OptimizerConfig
 from experiments.configuration.run import DatasetConfig
-from experiments.training import run
+from experiments.training import changed_images as of_images
 from experiments.training.datasets import load_dataset, split_dataset
 from experiments.training.program import Program
 from experiments.training.run import train
@@ -46,7 +46,7 @@ def test_the_first_hundred_losses_are_kept_on_demand():
 def test_changed_images_by_statistics_of_the_run_of_each_change_and_of_all_in_turn(
     statistics: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(run, "POPULATION", 320)
+    monkeypatch.setattr(of_images, "POPULATION", 320)
     config = run_config(
         {"norm": {"kind": "custom"}}, probes=["corruptions"], optimizer={"learning_rate": 0.5}, statistics=statistics
     )
