@@ -123,6 +123,11 @@ def test_steps_and_gain_are_what_the_analysis_says(page: Page, page_file: Path) 
     effect = median(paired_effects(PART, {arm: (steps, steps) for arm, steps in sides.items()})[0], is_ratio=True)
     assert page.value("gainOf(gains(...cells(), state.level)).value") == pytest.approx(effect, rel=1e-3)
     assert f"{effect:.2f} times fewer" in text(page, "finding")
+    assert page.value("[median([3, 1, 2]), median([1, 4]), median([1, 4], true)]") == [
+        2,
+        2.5,
+        2,
+    ]  # ratios as logarithms
 
 
 def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page, page_file: Path) -> None:
