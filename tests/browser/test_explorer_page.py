@@ -25,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
 ]
 ROOT = Path(__file__).parent.parent.parent
+SEEDS = load_experiment(ROOT / "configs/claims/shared/relu.yaml").config.seeds
 RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]  # of the ReLU network
 PART = PartConfig.model_validate(
     {"measure": "steps_to_level", "level": 0.5, "unit": "steps", "effect": "ratio", "over": "treatment",
@@ -38,9 +39,9 @@ def table_of(name: str) -> pd.DataFrame:
 
 
 def layers_of(run: Run) -> Record:
-    """Percentiles that tell run and step: the median at step s is s / 100 + seed − 20, the others 1 below and above."""
+    """Percentiles that tell run and step: the median is step / 100 + seed − the first, the others 1 beside it."""
     steps = np.arange(0, run.config.steps + 1, run.config.evaluate_every)
-    middle = steps / 100 + run.config.seed - 20
+    middle = steps / 100 + run.config.seed - SEEDS[0]
     names = {f"pre_activation/3/unit_000/p{p}": Curve(steps, middle + i - 1) for i, p in enumerate((15, 50, 85))}
     return Record(run.config, "finished", names)
 
@@ -73,9 +74,9 @@ def press(page: Page, control: str, key: str, times: int = 1) -> None:
 
 def runs_at(rate: float, arm: str) -> pd.DataFrame:
     table = table_of("relu")
-    chosen = (table["arm"] == arm) & (table[LEARNING_RATE] == rate) & table["seed"].between(20, 39)
+    chosen = (table["arm"] == arm) & (table[LEARNING_RATE] == rate) & table["seed"].isin(SEEDS)
     found = table[chosen].sort_values("seed")
-    assert len(found) == 20
+    assert len(found) == len(SEEDS)
     return found
 
 
@@ -123,6 +124,11 @@ def test_steps_and_gain_are_what_the_analysis_says(page: Page, page_file: Path) 
     effect = median(paired_effects(PART, {arm: (steps, steps) for arm, steps in sides.items()})[0], is_ratio=True)
     assert page.value("gainOf(gains(...cells(), state.level)).value") == pytest.approx(effect, rel=1e-3)
     assert f"{effect:.2f} times fewer" in text(page, "finding")
+    assert page.value("[median([3, 1, 2]), median([1, 4]), median([1, 4], true)]") == [
+        2,
+        2.5,
+        2,
+    ]  # ratios as logarithms
 
 
 def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page, page_file: Path) -> None:
@@ -144,16 +150,16 @@ def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page, page_fil
     assert "not reached without BN" in text(page, "finding")
     assert "at least" in text(page, "finding")
     lost = int((table["status"] == "diverged").sum())
-    assert text(page, "runs-0") == f"20 seeds, 20–39; {lost} diverged"
+    assert text(page, "runs-0") == f"{len(SEEDS)} seeds, {SEEDS[0]}–{SEEDS[-1]}; {lost} diverged"
 
 
 def test_a_seed_is_shown_by_itself(page: Page, page_file: Path) -> None:
     page.open(page_file, 1400)
     at_start(page)
     press(page, "step", "End")
-    press(page, "seed", "ArrowDown", 3)  # all, 20, 21, 22
-    own = runs_at(RATES[0], "no_bn").set_index("seed").loc[22, "accuracy/validation"][-1]
-    assert text(page, "numbers-of") == "Seed 22"
+    press(page, "seed", "ArrowDown", 3)  # all, then the seeds
+    own = runs_at(RATES[0], "no_bn").set_index("seed").loc[SEEDS[2], "accuracy/validation"][-1]
+    assert text(page, "numbers-of") == f"Seed {SEEDS[2]}"
     assert text(page, "accuracy-0") == f"{100 * own:.1f} %"
 
 
@@ -165,7 +171,7 @@ def test_layers_are_shown_where_they_were_measured_alone(page: Page, page_file: 
     assert "Measured at learning rate 0.003, 0.01, 0.03, 0.1, 0.3 alone" in text(page, "bands-note")
     press(page, "rate", "ArrowRight")
     press(page, "step", "ArrowRight", 9)  # 90: they were measured every 40 steps
-    assert page.value(readings) == ["15, 50, 85 % at step 80: 9.3, 10.3, 11.3"] * 4  # the median over seeds 20 to 39
+    assert page.value(readings) == ["15, 50, 85 % at step 80: 9.3, 10.3, 11.3"] * 4  # the median over 20 seeds
     page.value("choose(NETWORKS.findIndex((network) => network.sources.includes('cnn')))")
     assert page.value("document.getElementById('bands-section').hidden") is True
 
