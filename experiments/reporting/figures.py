@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 from experiments.configuration.experiment import LEARNING_RATE
 from experiments.records.storage import Curve
 from experiments.reporting.arm_styles import ArmStyle, arm_styles
+from experiments.reporting.compact_svg import compact
 from experiments.reporting.wording import plain_number
 
 INK = "#1c2733"  # becomes the page's text colour in an inline figure
@@ -235,32 +235,10 @@ def log_axis(axes: Axes) -> None:
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
-    """Return a figure as SVG for use inside an HTML page: the page's text colour, ids unique by `name`.
-
-    Matplotlib numbers ids from 1 in each figure and styles every element of the page; neither survives.
-    """
-    svg = _svg(figure, name)
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.DOTALL)
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(href="|url\()#', rf"\1#{name}-", svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _two_decimals, tag[0]), svg)  # not what is written
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).replace(INK, "currentColor")
-    view = re.search(r'viewBox="[^"]+"', svg)
-    assert view is not None  # matplotlib always writes one
+    """Return a figure as SVG for use inside an HTML page: the page's text colour and font, ids unique by `name`."""
+    drawn = compact(_svg(figure, name), name, INK)
     label = html.escape(description)
-    root = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view[0]}'
-    return re.sub(
-        r"<svg[^>]*>",
-        lambda _: f'{root} role="img" aria-label="{label}" stroke-linejoin="round" stroke-linecap="butt">',
-        svg,
-        count=1,
-    )
-
-
-def _two_decimals(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{label}" stroke-linejoin="round"', 1)
 
 
 def svg_file(figure: Figure, name: str) -> str:
