@@ -30,7 +30,7 @@ from experiments.study import Study
 from experiments.sweeping.workforce import spread
 
 PLACE = ("claim", "specifications")
-FOLDER = "multiverse"  # in a tier's
+FOLDER = reproduction.MULTIVERSE  # in a tier's
 
 
 @dataclass(frozen=True)

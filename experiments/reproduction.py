@@ -41,6 +41,7 @@ INTRODUCTION = """Written by `scripts/reproduce.py --publish` from the tables be
 mean stands in [the protocol](protocol.md): ✓ the effect claimed lies beyond the band of no material difference in at
 least 17 of 20 seeds, ≈ within it, ⇄ beyond it on the other side, ◐ declared moderators decide which, ? the seeds do not
 tell, – not tested."""
+MULTIVERSE = "multiverse"  # the folder of specification curves in a tier's
 AA_RUNS, AA_ARM, AA_MEASURE = "relu", "custom_bn", "final_test_accuracy"
 
 
@@ -141,11 +142,18 @@ def write_report(
         provenance=provenance_of(folder, studies_of(claims, folder)),
         aa_check=check_on_itself(results),
         headlines=[(words, figure) for words, _, figure in headlines(tier, results, judged)],
+        curves=_specification_curves(folder / MULTIVERSE, judged),
         folder=elsewhere,
         spread=share,
     )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
+
+
+def _specification_curves(folder: Path, judged: Sequence[ClaimResult]) -> dict[str, str]:
+    """Claim → the specification curve that scripts/multiverse.py made of it; claims without one are left out."""
+    paths = {result.id: folder / f"{result.id}.svg" for result in judged}
+    return {name: path.read_text(encoding="utf-8") for name, path in paths.items() if path.exists()}
 
 
 def headlines(

@@ -236,7 +236,12 @@ def log_axis(axes: Axes) -> None:
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
     """Return a figure as SVG for use inside an HTML page: the page's text colour and font, ids unique by `name`."""
-    drawn = compact(_svg(figure, name), name, INK)
+    return inline_file(_svg(figure, name), name, description)
+
+
+def inline_file(svg: str, name: str, description: str) -> str:
+    """Return a figure that `svg_file` made, likewise, without its white ground."""
+    drawn = compact(svg.replace("fill: #ffffff", "fill: none"), name, INK)
     label = html.escape(description)
     return drawn.replace("<svg", f'<svg role="img" aria-label="{label}" stroke-linejoin="round"', 1)
 

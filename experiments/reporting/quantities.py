@@ -111,15 +111,16 @@ class SideNumbers:
     runs: int
 
 
-def side_numbers(row: Row, side: SideName, table: Any) -> SideNumbers | None:
-    """Return the numbers of one arm of a row; None where it has no runs of its own. table: of its experiment."""
+def side_numbers(row: Row, side: SideName, claim: str, results: Mapping[str, Results]) -> SideNumbers | None:
+    """Return the numbers of one arm of a claim's row; None where it has no runs of its own, or none at hand."""
     arm = getattr(row.part, side)
     found = row.comparison.sides.get(arm or "")
-    if found is None or not found.runs.size:
+    source = results.get(row.part.runs or claim)
+    if found is None or source is None or not found.runs.size:
         return None
     runs = found.runs.ravel()
-    accuracy = 100 * float(np.median(table["late_validation_accuracy"].to_numpy(float)[runs]))
-    diverged = int((table["status"].to_numpy()[runs] == "diverged").sum())
+    accuracy = 100 * float(np.median(source.table["late_validation_accuracy"].to_numpy(float)[runs]))
+    diverged = int((source.table["status"].to_numpy()[runs] == "diverged").sum())
     rate = found.rate if is_number(found.rate) else None
     return SideNumbers(arm, rate, accuracy, diverged, len(runs))
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from experiments.configuration.claim import PartConfig
+from experiments.configuration.claim import ClaimConfig, MeasureName, PartConfig
+
+TOPICS: dict[MeasureName, str] = {
+    "steps_to_level": "speed",
+    "largest_rate": "learning rates",
+    "seconds_per_step": "cost",
+    "gap_at_training_loss": "regularization",
+}
 
 
 def quantity_words(part: PartConfig, family: bool = False) -> str:
@@ -54,3 +61,14 @@ def _metric_words(metric: str | None) -> str:
     if not rest:
         return name
     return f"{name} {rest}" if rest.isdecimal() else f"{name}: {rest.replace('/', ', ')}".removesuffix(": all")
+
+
+def topic_of(claim: ClaimConfig) -> str:
+    """Return what a claim is about, by the measure of the first part that decides: 'speed', 'accuracy', 'mechanism'."""
+    part = next((part for part in claim.parts if part.role == "decides"), None)
+    if claim.kind == "exact" or part is None:
+        return "identities" if claim.kind == "exact" else "all claims"
+    if part.axis == "model.init_scale":
+        return "initial weights"
+    is_accuracy = quantity_scale(part) == 100
+    return TOPICS.get(part.measure) or ("accuracy" if is_accuracy else "mechanism")

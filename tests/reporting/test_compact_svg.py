@@ -20,7 +20,7 @@ L 0 3.50049
     <use xlink:href="#m1" x="3" y="-4.00001" style="fill: #0072b2"/>
    </g>
   </g>
-  <text style="font-size: 8px; font-family: 'A', serif; fill: #1c2733" x="1" transform="rotate(-0 1 2)">a  &lt; 0.12345</text>
+  <text style="font-size: 8px; font-family: 'A'; fill: #1c2733" x="1" transform="rotate(-0 1 2)">a  &lt; 0.12345</text>
  </g>
  <defs><clipPath id="p1"><rect x="0" y="0" width="9" height="9"/></clipPath></defs>
 </svg>"""

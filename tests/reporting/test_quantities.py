@@ -137,10 +137,10 @@ def results() -> dict[str, Results]:
 def test_an_arm_has_its_rate_its_accuracy_and_the_runs_that_diverged() -> None:
     no_bn = side(0.9, 0.0, rate=0.3, runs=np.array([[0, 1]]))
     found = measured(POINTS, {"net": "relu"}, no_bn, side(0.9, 0.9, runs=np.array([[0, 0]])))
-    numbers = side_numbers(found, "baseline", results()["x"].table)
+    numbers = side_numbers(found, "baseline", "x", results())
     assert numbers
     assert (numbers.arm, numbers.rate, numbers.accuracy, numbers.diverged, numbers.runs) == ("no_bn", 0.3, 45.0, 1, 2)
-    assert side_numbers(found, "whole", results()["x"].table) is None
+    assert side_numbers(found, "whole", "x", results()) is None
     (panel,) = panels(found, results=results())
     assert [(of.kind, of.diverged.tolist()) for of in panel.series] == [("none", [1]), ("custom", [0])]
 
