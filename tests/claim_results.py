@@ -91,7 +91,8 @@ def claim(name: str, verdict: Verdict, *rows: Row, **changes: Any) -> ClaimResul
     return ClaimResult(name, config, verdict, rows=rows, **({"reason": "as the rows say"} | named))
 
 
-FASTER = row(around(2.3), runs="relu", remark="smaller than the source says", source_value=14, of={"baseline": (300.0, 300.0)} | {
+FASTER = row(around(2.3), runs="relu", remark="smaller than the source says", source_value=14, of={
+    "baseline": (300.0, 300.0)} | {
     "treatment": (130.0, 130.0), "rates": {"no_bn": 0.3, "custom_bn": 1.0}} | {
     "sides": {"no_bn": Side(*[np.full(20, 300.0)] * 2, runs=np.array([[0, 1, 0]])),
               "custom_bn": Side(*[np.full(20, 130.0)] * 2)}})  # fmt: skip
