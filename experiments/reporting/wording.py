@@ -122,7 +122,7 @@ def side_words(row: Row, side: Literal["baseline", "treatment"]) -> str:
     text = digits(low) if low == high else f"> {digits(low)}" if math.isinf(high) else f"{digits(low)} … {digits(high)}"
     unit = "%" if row.part.unit == "points" else row.part.unit
     rate = row.comparison.rates.get(arm or "")
-    at = f"at {rate:g}" if is_number(rate) and "learning rate" not in row.moderators else ""
+    at = f"at {plain_number(rate)}" if is_number(rate) and "learning rate" not in row.moderators else ""
     return " ".join(filter(None, (text, unit, at)))
 
 
@@ -133,7 +133,7 @@ def moderator_words(row: Row) -> str:
 
 def held(name: str, value: Any) -> str:
     """Return a moderator and its value, in words: 'learning rate 0.3', 'level 93.0 %', of a network its name alone."""
-    shown = f"{100 * value:.1f} %" if name == "level" else f"{value:g}" if is_number(value) else str(value)
+    shown = f"{100 * value:.1f} %" if name == "level" else plain_number(value) if is_number(value) else str(value)
     return shown if name == "net" else f"{name} {shown}"
 
 
@@ -241,6 +241,11 @@ def is_number(value: Any) -> TypeGuard[float]:
 def listed(words: Sequence[str]) -> str:
     """Return words as one would say them: 'a', 'a and b', 'a, b and c'."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def cut(text: str, letters: int = 40) -> str:
+    """Return a label short enough to leave room for what is beside it."""
+    return text if len(text) <= letters else f"{text[: letters - 1].rstrip(' ,')}…"
 
 
 def signed(value: float, part: PartConfig) -> str:

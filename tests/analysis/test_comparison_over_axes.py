@@ -53,6 +53,16 @@ def test_an_axis_that_is_not_taken_apart_has_to_become_one_number():
     assert set(row.low) == {70.0}
 
 
+def test_each_side_keeps_its_runs_and_its_values_before_they_became_one_number():
+    found = by_scale(ACCURACIES)
+    (row,) = compared(ACCURACY | {"per_seed": "worst", "axis": SCALE}, found)
+    side = row.sides["no_bn"]
+    assert (side.places, side.low.tolist()) == (SCALES, [0.1] * len(SEEDS))
+    assert [set(of_place) for of_place in side.values.tolist()] == [{0.1}, {0.9}, {0.3}]
+    table = found.table.iloc[side.runs[1]]
+    assert (set(table["arm"]), set(table[SCALE]), table["seed"].tolist()) == ({"no_bn"}, {1.0}, list(SEEDS))
+
+
 def share_of_scales(bn: dict[float, float], no_bn: dict[float, float]) -> object:
     config = experiment(tuning={"over": SCALE, "seeds": TUNING, "evaluate": "all"}, grid={SCALE: list(bn)})
     rows = [

@@ -260,6 +260,6 @@ def test_what_is_only_centred_is_not_scale_invariant():
 
 def test_weights_that_are_not_trained_may_not_decay_by_themselves():
     fields = {"model": {"norm": {"kind": "custom"}, "trainable": "norm"}}
-    with pytest.raises(ValueError, match="sgdw would let weights decay that model.trainable: norm does not train"):
+    with pytest.raises(ValueError, match=r"sgdw would let weights decay that model\.trainable: norm does not train"):
         RunConfig.model_validate(fields | {"optimizer": {"kind": "sgdw", "weight_decay": 0.1}})
     assert RunConfig.model_validate(fields | {"optimizer": {"kind": "sgd", "weight_decay": 0.1}}).optimizer.weight_decay
