@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -156,10 +155,10 @@ def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
             continue
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
-        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
+        console.print(f"Page:        {study.folder}/index.html", soft_wrap=True)
+        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder)
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
-        every = shlex.quote(str(study.folder))
-        console.print(f"             (the arms side by side; --logdir {every} for every run)", soft_wrap=True)
+        console.print("             (a line an arm; --show trials for every learning rate, --show runs for every run)")
         if strays := study.strays():
             console.print(
                 f"{len(strays)} runs in {study.folder} are no part of the experiment as it is now, "

@@ -39,10 +39,13 @@ def clear(directory: Path, heir: Path | None = None) -> None:
 
 def clear_events(folder: Path) -> None:
     """Remove the events that we wrote into a folder and into those inside it, which go once they are empty."""
+    left = set()
     for path in [*folder.rglob(EVENTS)]:
         path.unlink()
-        if path.parent != folder and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        left |= {inner for inner in path.parents if folder in inner.parents}
+    for inner in sorted(left, reverse=True):  # the innermost first
+        with contextlib.suppress(OSError):  # not empty
+            inner.rmdir()
 
 
 def tidy(folder: Path, runs: Collection[Path]) -> None:
