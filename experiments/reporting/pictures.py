@@ -54,8 +54,10 @@ def pictures(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf) -
 def write_pictures(folder: Path, experiment: str, found: Mapping[str, Figure]) -> None:
     """Write `figures/<name>.svg` into an experiment's folder, in place of what we drew before."""
     (folder / FIGURES).mkdir(exist_ok=True)
-    for name in CAPTIONS.keys() - found.keys():
-        (folder / FIGURES / f"{name}.svg").unlink(missing_ok=True)
+    for name in CAPTIONS:
+        (folder / f"{name}.svg").unlink(missing_ok=True)  # where earlier versions put it
+        if name not in found:
+            (folder / FIGURES / f"{name}.svg").unlink(missing_ok=True)
     for name, picture in found.items():
         write_atomically(folder / FIGURES / f"{name}.svg", svg_file(picture, f"{experiment}-{name}").encode())
 
