@@ -20,7 +20,9 @@ from experiments.reporting import terminal
 from experiments.training.surroundings import unconfigure
 
 if TYPE_CHECKING:
+    from experiments.configuration.run import RunConfig
     from experiments.study import Study
+    from experiments.sweeping.planning import Place, SweepPlan
     from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
@@ -142,13 +144,26 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
 def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
     from experiments.conduct import conduct, none_finished
     from experiments.reporting.commands import shell_command
+    from experiments.reporting.live_table import LiveArms
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     console = terminal.open_console()
     started = time.monotonic()
-    with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update, replace=replace)
+    arms = LiveArms(studies[0].experiment) if len(studies) == 1 and console.is_terminal else None
+    with SweepProgress(console, above=arms) as progress:
+
+        def start(stage: str, plan: SweepPlan, later: list[RunConfig]) -> None:
+            if arms:
+                arms.update(plan.done)
+            progress.start(stage, plan, later)
+
+        def update(done: list[Place], failed: list[Place]) -> None:
+            if arms:
+                arms.update(done)
+            progress.update(done, failed)
+
+        tables = conduct(studies, options, start, update, replace=replace)
     for study in studies:
         if none_finished(tables[study.experiment.name]):
             console.print(f"{study.experiment.config.title}: no run finished, so there is nothing to show.")

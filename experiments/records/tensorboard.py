@@ -31,7 +31,8 @@ CURVES = ("accuracy/validation", "loss/train")  # of every arm, a card each
 LOG10 = "log10 "
 ABOUT = ".about"  # in the name of the file of texts and pictures
 LEVEL = "level"  # begins the names of what steps are counted to, beside the arms
-QUARTILES, RESULT = "quartiles", "result"  # groups of tags that TensorBoard keeps closed, as all but the first two
+LAST = "~"  # begins groups of tags that come after all others, and so come up closed, as all but the first two do
+QUARTILES, RESULT, PICTURES = f"{LAST}quartiles", f"{LAST}result", f"{LAST}pictures"
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
 
 

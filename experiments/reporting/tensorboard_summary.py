@@ -30,6 +30,7 @@ from experiments.records.tensorboard import (
     ARMS,
     CURVES,
     LEVEL,
+    PICTURES,
     QUARTILES,
     RESULT,
     SUMMARY,
@@ -123,7 +124,7 @@ def _about(
     for title, picture in pictures.items():
         png = _png(picture)
         width, height = struct.unpack(">II", png[16:24])
-        yield bytes_value(f"pictures/{name}/{title}", "images", [str(width).encode(), str(height).encode(), png])
+        yield bytes_value(f"{PICTURES}/{name}/{title}", "images", [str(width).encode(), str(height).encode(), png])
 
 
 def _flat(value: float, last: int) -> Band:

@@ -28,8 +28,8 @@ from experiments.records.tensorboard import (
     ABOUT,
     ARMS,
     CURVES,
+    LAST,
     LEVEL,
-    QUARTILES,
     RESULT,
     SUMMARY,
     TRIALS,
@@ -40,7 +40,6 @@ from experiments.records.tensorboard import (
 from experiments.records.tidying import EVENTS, NOTE, RUN
 
 MOST_RUNS = 500  # that TensorBoard selects by itself
-HELD_BACK = "~"  # begins the groups of tags that come after all experiments'
 ABOUT_FILE = EVENTS.replace("*", f"*{ABOUT}")
 # The folder of an arm, first in a run's name, and neither the whole nor a level.
 BY_ARM = rf"^((?!{LEVEL}(?: of |$))[^./][^/]*)"
@@ -182,7 +181,7 @@ def _within(experiment: str, value: Summary.Value) -> Summary.Value:
 def _tag_within(experiment: str, tag: str) -> str:
     """A tag in a view of several experiments; what bands are drawn from comes after all of them."""
     group, _, rest = tag.partition("/")
-    return f"{HELD_BACK}{group}/{experiment}/{rest}" if group == QUARTILES else f"{experiment}/{tag}"
+    return f"{group}/{experiment}/{rest}" if group.startswith(LAST) else f"{experiment}/{tag}"
 
 
 def _charts(value: Summary.Value, experiment: str) -> Iterator[layout_pb2.Category]:

@@ -37,11 +37,11 @@ def test_an_arm_is_one_line_the_median_over_seeds_at_its_best_rate(tmp_path: Pat
     folder = summed_up(tmp_path, "x", {"no_bn": 0.7, "bn": 0.9}).folder / "summary/arms"
     assert runs(folder) == [".", "bn", "level", "no_bn"]
     found = last(folder / "bn")
-    assert {tag: found[tag] for tag in found if not tag.startswith(("quartiles", "result"))} == {
+    assert {tag: found[tag] for tag in found if not tag.startswith("~")} == {
         "accuracy/validation": 0.91,  # between the seeds' 0.90 and 0.92
         "loss/train": pytest.approx(1 - 0.91),
     }
-    low, high = (found[f"quartiles/accuracy/validation/{end}"] for end in ("low", "high"))
+    low, high = (found[f"~quartiles/accuracy/validation/{end}"] for end in ("low", "high"))
     assert (low, high) == (0.905, 0.915)
 
 
@@ -56,11 +56,11 @@ def test_a_trial_is_a_row_with_its_rate_as_a_logarithm_its_measures_and_its_stat
     }
     assert {name: settings[name].string_value for name in ("arm", "status")} == {"arm": "bn", "status": "finished"}
     found = last(folder / "bn/learning_rate=0.1")
-    assert {tag: found[tag] for tag in found if tag.startswith("result")} == {
-        "result/test_accuracy": 0.46,  # of seeds 0.45 and 0.47
-        "result/validation_accuracy": 0.46,
-        "result/share_diverged": 0.0,
-        "result/runs": 2.0,
+    assert {tag: found[tag] for tag in found if tag.startswith("~result")} == {
+        "~result/test_accuracy": 0.46,  # of seeds 0.45 and 0.47
+        "~result/validation_accuracy": 0.46,
+        "~result/share_diverged": 0.0,
+        "~result/runs": 2.0,
     }  # and no steps to a level that it never reaches
 
 
@@ -74,9 +74,9 @@ def test_measures_of_a_trial_count_a_diverged_run_as_the_worst(tmp_path: Path):
         records.append((run.arm, run.grid, Record(run.config, status, about, 50 if status == "diverged" else None)))
     (trial,) = trials(tried, results_table(records))
     assert trial.settings == {"arm": "a", "status": "diverged in part"}
-    assert trial.measures["result/share_diverged"] == pytest.approx(2 / 3)
-    assert trial.measures["result/test_accuracy"] == 0.0  # the middle of 0, 0 and 0.8
-    assert "result/steps_to_level" not in trial.measures  # the middle of 50, never and never
+    assert trial.measures["~result/share_diverged"] == pytest.approx(2 / 3)
+    assert trial.measures["~result/test_accuracy"] == 0.0  # the middle of 0, 0 and 0.8
+    assert "~result/steps_to_level" not in trial.measures  # the middle of 50, never and never
     assert math.isnan(trial.bands["accuracy/validation"].median[-1])
     (best,) = best_trials(tried, results_table(records))
     assert (best.name, best.measures) == ("a", trial.measures)
@@ -100,9 +100,9 @@ def test_several_experiments_are_one_view_with_a_group_each_and_a_run_for_every_
     about = read(shown.folder)
     told = [tag for tag in about.Tags()["tensors"] if not tag.startswith("custom_scalars")]
     pictures = [
-        f"pictures/{name}/{picture}" for name in ("first", "second") for picture in ("convergence", "sensitivity")
+        f"~pictures/{name}/{picture}" for name in ("first", "second") for picture in ("convergence", "sensitivity")
     ]
-    assert sorted(told) == [*pictures, "result/first", "result/second", "settings/first", "settings/second"]
+    assert sorted(told) == ["result/first", "result/second", "settings/first", "settings/second", *pictures]
     layout = layout_pb2.Layout.FromString(about.Tensors("custom_scalars__config__")[0].tensor_proto.string_val[0])
     assert [category.title.partition(":")[0] for category in layout.category] == ["first", "second"]
     (series,) = layout.category[1].chart[0].margin.series
@@ -113,7 +113,7 @@ def test_several_experiments_are_one_view_with_a_group_each_and_a_run_for_every_
 def test_an_image_is_as_wide_as_it_can_be_read_and_says_so(tmp_path: Path):
     folder = summed_up(tmp_path, "x", {"no_bn": 0.7, "bn": 0.9}).folder / "summary/arms"
     events = read(folder)
-    images = [tag for tag in events.Tags()["tensors"] if tag.startswith("pictures/x/")]
+    images = [tag for tag in events.Tags()["tensors"] if tag.startswith("~pictures/x/")]
     assert len(images) == 2
     for tag in images:
         width, _, png = events.Tensors(tag)[0].tensor_proto.string_val
