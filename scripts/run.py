@@ -173,7 +173,7 @@ def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
         console.print(f"Page:        {study.folder}/index.html", soft_wrap=True)
         curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder)
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
-        console.print("             (a line an arm; --show trials for every learning rate, --show runs for every run)")
+        console.print("             (a line an arm; --show trials: every rate; --show runs: every run)")
         if strays := study.strays():
             console.print(
                 f"{len(strays)} runs in {study.folder} are no part of the experiment as it is now, "
