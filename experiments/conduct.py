@@ -190,12 +190,17 @@ def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
 def _finish(study: Study, replace: bool) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
     # Draws figures, which planning has no need of.
+    from experiments.reporting.index_page import write_index
+    from experiments.reporting.pictures import pictures, write_pictures
     from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
     runs = [place.run for place in study.places()]
     table = study.write_results()
     write_hparams_config(study.folder, runs)
-    show_in_tensorboard(study.experiment, study.folder, table, study.curves)
+    shown = pictures(study.experiment, table, study.curves)
+    write_pictures(study.folder, study.experiment.name, shown)
+    show_in_tensorboard(study.experiment, study.folder, table, study.curves, shown)
+    write_index(study.experiment, study.folder, table, shown)
     if not study.lacks_runs():
         tidying.tidy(study.folder, study.directories(runs))
         if replace:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -21,7 +20,9 @@ from experiments.reporting import terminal
 from experiments.training.surroundings import unconfigure
 
 if TYPE_CHECKING:
+    from experiments.configuration.run import RunConfig
     from experiments.study import Study
+    from experiments.sweeping.planning import Place, SweepPlan
     from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
@@ -149,25 +150,38 @@ def _train(studies: list[Study], options: SweepOptions, replace: bool, explorer:
     from experiments.conduct import conduct, none_finished
     from experiments.exploration import write_explorer
     from experiments.reporting.commands import shell_command
+    from experiments.reporting.live_table import LiveArms
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     console = terminal.open_console()
     started = time.monotonic()
-    with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update, replace=replace)
+    arms = LiveArms(studies[0].experiment) if len(studies) == 1 and console.is_terminal else None
+    with SweepProgress(console, above=arms) as progress:
+
+        def start(stage: str, plan: SweepPlan, later: list[RunConfig]) -> None:
+            if arms:
+                arms.update(plan.done)
+            progress.start(stage, plan, later)
+
+        def update(done: list[Place], failed: list[Place]) -> None:
+            if arms:
+                arms.update(done)
+            progress.update(done, failed)
+
+        tables = conduct(studies, options, start, update, replace=replace)
     for study in studies:
         if none_finished(tables[study.experiment.name]):
             console.print(f"{study.experiment.config.title}: no run finished, so there is nothing to show.")
             continue
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
+        console.print(f"Page:        {study.folder}/index.html", soft_wrap=True)
         if explorer and (page := write_explorer(study.folder, [study], tables, study.experiment.config.title)):
             console.print(f"Explorer:    {page}", soft_wrap=True)
-        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
+        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder)
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
-        every = shlex.quote(str(study.folder))
-        console.print(f"             (the arms side by side; --logdir {every} for every run)", soft_wrap=True)
+        console.print("             (a line an arm; --show trials: every rate; --show runs: every run)")
         if strays := study.strays():
             console.print(
                 f"{len(strays)} runs in {study.folder} are no part of the experiment as it is now, "

@@ -178,17 +178,28 @@ def copy_run(
 def read_run(experiment: Path, run: Run) -> Record:
     """Read a run that is done; raises StorageError where it cannot be read."""
     directory = experiment / run_name(run)
-    about = _about(directory)
-    try:
-        if about is None:
-            raise FileNotFoundError("no run.json")
-        # Neither threads nor reading ahead: for a small file they take as long as the rest.
-        curves = _curves(pq.ParquetFile(directory / "curves.parquet", pre_buffer=False).read(use_threads=False))
-    except (OSError, ValueError, KeyError) as error:
-        raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
+    about, curves = read_about(directory), _curves(read_curves(directory))
     seconds = Curve(np.asarray(about["seconds"]["steps"], np.int64), np.asarray(about["seconds"]["values"], float))
     outcome = about["status"], curves, about["diverged_at"], about["error"]
     return Record(run.config, *outcome, seconds, about["provenance"])
+
+
+def read_about(directory: Path) -> dict[str, Any]:
+    """Return what `run.json` says of a run; raises StorageError where it cannot be read."""
+    about = _about(directory)
+    if about is None:
+        raise StorageError(f"{directory}: cannot be read (no run.json); delete it and run again")
+    return about
+
+
+def read_curves(directory: Path) -> pa.Table:
+    """Return a run's curves, a row a value: step, metric, value. Raises StorageError where they cannot be read."""
+    try:
+        # Neither threads nor reading ahead: for a small file they take as long as the rest.
+        table = pq.ParquetFile(directory / "curves.parquet", pre_buffer=False).read(use_threads=False)
+        return table.select(["step", "metric", "value"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
 
 
 def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -59,7 +60,21 @@ def test_the_table_is_printed_with_what_to_do_next(first: tuple[Path, str]):
         assert f"[{100 * low:.1f}, {100 * high:.1f}]" in lines[arm]
     assert "custom_bn against no_bn" in printed or "custom_bn needs" in printed or "custom_bn comes to" in printed
     assert f"{folder}/results.parquet" in printed
-    assert f"scripts/curves.py --logdir {folder}/summary" in printed
+    assert f"scripts/curves.py --logdir {folder}\n" in printed
+    assert f"{folder}/index.html" in printed
+
+
+def test_it_leaves_a_page_with_its_pictures_and_sentences(first: tuple[Path, str]):
+    folder, _ = first
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "Tiny" in page
+    assert not re.search(r'(src|href)="(?!data:)[^"#]*:', page)  # no request, and nothing of this machine's paths
+    linked = re.findall(r'href="([^"#:]+)"', page)
+    assert {"results.parquet", "experiment.json", "figures/convergence.svg", "figures/sensitivity.svg"} <= {*linked}
+    assert all((folder / name).is_file() for name in linked)
+    assert page.count("<svg") == 2
+    for arm in EVALUATED:
+        assert f"<td>{arm}</td>" in page
 
 
 def test_the_page_to_play_with_holds_what_was_measured(first: tuple[Path, str]):
