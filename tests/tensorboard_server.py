@@ -83,7 +83,7 @@ class Server:
     def __exit__(self, *_: object) -> None:
         assert self.process.stderr
         self.process.terminate()
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=60)
         self._rest.join()
         self.process.stderr.close()
 
