@@ -64,7 +64,7 @@ def dropout(config: ModelConfig, index: int) -> keras.Layer | None:
 
 
 class BranchScale(keras.Layer):
-    """y = a x, with a number a: as given, or trained from 0 (SkipInit, De & Smith 2020, arXiv:2002.10444, §4)."""
+    """y = a x, with a number a: as given, or trained from 0 (SkipInit; De & Smith 2020, arXiv:2002.10444, §4)."""
 
     def __init__(self, scale: float | Literal["learnt"], **kwargs: Any):
         super().__init__(**kwargs)

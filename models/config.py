@@ -102,7 +102,7 @@ class ModelConfig(Strict):
     branch_scale: Annotated[Positive | Literal["learnt"], Later(1.0)] = Field(
         1.0,
         description="factor a on the branch of each residual layer; learnt: a number of the layer that is trained, "
-        "from 0 (SkipInit, De & Smith 2020)",
+        "from 0 (SkipInit; De & Smith 2020)",
     )
     trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all"), _BUILT_HERE] = Field(
         "all",

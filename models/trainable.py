@@ -12,7 +12,7 @@ from models.rnn import NormalizedRecurrence
 def trained_weights(network: keras.Model, config: ModelConfig, seed: int) -> list[np.ndarray]:
     """Return an array for each of the network's weights, 1 where training changes a value and 0 where it does not.
 
-    Frankle, Schwab & Morcos 2021 (arXiv:2003.00152): what normalization learns and nothing else; the output layer; or,
+    Frankle et al. 2021 (arXiv:2003.00152): what normalization learns and nothing else; the output layer; or,
     of all other weights, as many as normalization learns, which the seed draws.
     """
     learnt = {id(v) for layer in network.layers for v in _learnt_by_normalization(layer)}
