@@ -118,6 +118,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def added(preset: Any, **about: Any) -> Any:
+    """A field that came when runs were there already; its preset is what they did, and never changes.
+
+    At its preset it is not written, so that these runs keep their identity.
+    """
+    return Field(preset, exclude_if=lambda value: value == preset, **about)
+
+
 BATCH_NORMS = ("custom", "stock", "noisy")
 _ANY_NORM = UsedWith("kind", (*BATCH_NORMS, "layer", "group"))
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from experiments.configuration.gan import GanConfig, faults_of_gan
 from models.config import (
     BATCH_NORMS,
     AtMost,
@@ -24,6 +25,7 @@ from models.config import (
     Share,
     Strict,
     UsedWith,
+    added,
 )
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
@@ -165,6 +167,11 @@ class RunConfig(Strict):
     model: ModelConfig = Field(
         ModelConfig(), description="the network", examples=[{"kind": "mlp", "layers": [100, 100]}]
     )
+    gan: GanConfig | None = added(
+        None,
+        description="train the model as a generator of images against a discriminator; null: to classify",
+        examples=[{"latent": 32}],
+    )
     optimizer: OptimizerConfig = Field(
         OptimizerConfig(), description="the update rule", examples=[{"kind": "adam", "learning_rate": 0.001}]
     )
@@ -243,6 +250,12 @@ class RunConfig(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_a_whole_gan(self) -> RunConfig:
+        for fault in faults_of_gan(self, self.gan) if self.gan else ():
+            raise ValueError(fault)
+        return self
+
     def digest(self) -> str:
         """Return the identity of the run: equal exactly where every setting is equal."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
@@ -262,9 +275,15 @@ class RunConfig(Strict):
             "seed": 0,
             "steps": min(self.steps, 1),
             "dataset": self.dataset.model_copy(update={"standardize": False, "train_examples": None}),
-            "model": self.model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0}),
+            "model": _built_alike(self.model),
+            "gan": self.gan and self.gan.model_copy(update={"discriminator": _built_alike(self.gan.discriminator)}),
             "optimizer": self.optimizer.model_copy(
                 update={"learning_rate": 1.0, "weight_decay": float(self.optimizer.weight_decay > 0)}
             ),
         }
         return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
+
+
+def _built_alike(model: ModelConfig) -> ModelConfig:
+    """The network with other initial weights, which are values to a program."""
+    return model.model_copy(update={"initialization": "glorot_uniform", "init_scale": 1.0})
