@@ -48,6 +48,8 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
             )
         if config.dataset.binarize:
             yield DatasetError("dataset.binarize", f"{name} has no images; leave it out, or use standardize")
+        if config.gan:
+            yield DatasetError("gan", f"makes images, but {table}; use digits or a set of images")
         if "corruptions" in config.probes:
             yield DatasetError("probes", f"corruptions changes images, and {name} has none; leave it out")
     if norm.kind == "group" and norm.on_input and shape[-1] % norm.groups:
