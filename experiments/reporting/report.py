@@ -19,6 +19,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import ClaimResult
+from experiments.analysis.measures import FRECHET
 from experiments.analysis.statistics import AACheck
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
@@ -120,9 +121,9 @@ def _experiment(found: tuple[str, Evidence]) -> dict[str, Any]:
 
 
 def _rate_runs(evidence: Evidence) -> tuple[pd.DataFrame, str] | None:
-    """Return the runs at the grid's learning rates, and whose they are; None where there was only one rate."""
+    """Return the runs at the grid's learning rates, whose they are; None of a single rate or without accuracies."""
     table, tuning = evidence.table, evidence.experiment.tuning
-    if LEARNING_RATE not in table.columns:
+    if LEARNING_RATE not in table.columns or FRECHET in table.columns:
         return None
     seeds, words = evidence.experiment.seeds, "evaluation seeds"
     if tuning and tuning.evaluate == "best":

@@ -33,11 +33,12 @@ def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame)
     rows = [row for network in networks for row in network.arms]
     rated = any(row.best_rate is not None for row in rows)
     ranged = any(row.trains_to is not None for row in rows)
+    of_images = "final_test_frechet" in table
     print_paragraph(console, experiment.config.title, style="bold")
     for network in networks:
-        against = contrasts(network, points)
+        against = [] if of_images else contrasts(network, points)
         console.print()
-        console.print(_table(console, network, len(networks) > 1, rated, ranged))
+        console.print(_table(console, network, len(networks) > 1, rated, ranged, of_images))
         console.print()
         if network.level:
             print_paragraph(console, level_words(network.level), style="dim")
@@ -45,7 +46,7 @@ def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame)
             if words := sentence(network, contrast, rated):
                 print_paragraph(console, words)
     console.print()
-    for line in _remarks(rows, rated):
+    for line in _remarks(rows, rated, of_images):
         print_paragraph(console, line, style="dim")
     _print_verdict(console, experiment, table)
     console.print()
@@ -128,11 +129,15 @@ def _turned_round(found: Estimate) -> Estimate:
     return Estimate(low, high, (interval[1], interval[0]), found.is_range, found.seeds)
 
 
-def _table(console: Console, network: Network, named: bool, rated: bool, ranged: bool) -> Table:
+def _table(console: Console, network: Network, named: bool, rated: bool, ranged: bool, of_images: bool) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
     table.add_column(network.name if named else "arm", overflow="fold", vertical="bottom")
     level = [f"steps to\n{_percent(network.level.accuracy)}".replace(NO_BREAK, " ")] if network.level else []
-    columns = [*(["learning\nrate"] if rated else []), *level, "test accuracy\n(%)"]
+    columns = [
+        *(["learning\nrate"] if rated else []),
+        *level,
+        "Fréchet distance\nto test images" if of_images else "test accuracy\n(%)",
+    ]
     for column in [*columns, *(["trains\nup to"] if ranged else [])]:
         table.add_column(column, justify="right", no_wrap=True, vertical="bottom")
     for row in network.arms:
@@ -142,16 +147,17 @@ def _table(console: Console, network: Network, named: bool, rated: bool, ranged:
         cells = [
             *([rate] if rated else []),
             *([steps] if level else []),
-            _accuracy_cell(row.accuracy),
+            _accuracy_cell(row.accuracy, 1 if of_images else 100),
             *([largest] if ranged else []),
         ]
         table.add_row(_in_lines(row.arm, console.width - NUMBERS), *cells)
     return table
 
 
-def _remarks(rows: Sequence[ArmSummary], rated: bool) -> Iterator[str]:
+def _remarks(rows: Sequence[ArmSummary], rated: bool, of_images: bool) -> Iterator[str]:
     seeds = max((row.seeds for row in rows), default=0)
-    best = "Each arm at the learning rate of its best validation accuracy; median" if rated else "Median"
+    score = "Fréchet distance to validation images" if of_images else "validation accuracy"
+    best = f"Each arm at the learning rate of its best {score}; median" if rated else "Median"
     found = [estimate for row in rows for estimate in (row.steps, row.accuracy) if estimate]
     if seeds > 1:
         kind = "the range" if any(of.is_range for of in found) else "95 % interval from order statistics"
@@ -182,11 +188,11 @@ def _steps_cell(found: Estimate | None, last: int) -> str:
     return middle if found.seeds < 2 or low == f"> {last:,}" else f"{middle} [{low}, {high}]"
 
 
-def _accuracy_cell(found: Estimate | None) -> str:
+def _accuracy_cell(found: Estimate | None, scale: float) -> str:
     if found is None:
         return "–"
-    low, high = (f"{100 * end:.1f}" for end in found.interval)
-    return f"{100 * found.low:.1f}" + (f" [{low}, {high}]" if found.seeds > 1 else "")
+    low, high = (f"{scale * end:.1f}" for end in found.interval)
+    return f"{scale * found.low:.1f}" + (f" [{low}, {high}]" if found.seeds > 1 else "")
 
 
 def _ratio(found: Estimate) -> str:

@@ -19,7 +19,7 @@ from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
 from experiments.analysis.claims import ClaimResult, judge
 from experiments.analysis.comparison import Results
-from experiments.analysis.measures import ACCURACY, TRAIN_LOSS
+from experiments.analysis.measures import ACCURACY, FRECHET, TRAIN_LOSS, lower_is_better
 from experiments.analysis.summary import runs_at_best_rate, summarize
 from experiments.configuration.experiment import Experiment, Run
 from experiments.records.storage import Curve, write_atomically
@@ -28,7 +28,7 @@ from experiments.records.tidying import clear_events
 from experiments.reporting import wording
 from experiments.reporting.figures import Band, Convergence, band, convergence_figure, percentiles_figure, svg_file
 
-METRICS = (ACCURACY, TRAIN_LOSS)
+METRICS = (ACCURACY, TRAIN_LOSS, FRECHET)
 
 
 def show_in_tensorboard(
@@ -45,7 +45,7 @@ def show_in_tensorboard(
     runs = runs_at_best_rate(experiment, table)
     curves = {metric: curves_of(runs, metric) for metric in METRICS}
     bands = {
-        metric: {arm: band(of_arm, lower_is_better=metric.startswith("loss")) for arm, of_arm in by_arm.items()}
+        metric: {arm: band(of_arm, lower_is_better=lower_is_better(metric)) for arm, of_arm in by_arm.items()}
         for metric, by_arm in curves.items()
         if by_arm
     }

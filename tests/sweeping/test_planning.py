@@ -7,6 +7,7 @@ from pathlib import Path
 
 from places import place, record, task, write
 
+from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.sweeping.planning import (
     PIECES_PER_WORKER,
@@ -104,3 +105,8 @@ def test_a_large_program_is_cut_for_all_workers_a_small_one_is_compiled_once():
 def test_the_learning_rate_and_the_seed_do_not_part_a_program():
     tasks = [task(seed, optimizer={"learning_rate": rate}) for seed in range(3) for rate in (0.1, 1.0)]
     assert len(cut_into_pieces(tasks, workers=1)) == 1
+
+
+def test_a_step_of_two_networks_counts_as_the_passes_it_takes():
+    gan = RunConfig.model_validate({"gan": {"latent": 8}})
+    assert relative_cost(gan) == 5 * relative_cost(RunConfig())

@@ -40,3 +40,16 @@ def test_a_worker_keeps_its_programs_up_to_a_bound_and_gives_up_the_oldest(monke
     worker._program(third, None)
     assert worker._program(second, None)[0] is kept[1]
     assert worker._program(first, None)[0] is not kept[0]
+
+
+def test_a_run_with_a_section_gan_leaves_a_record_like_any_other():
+    code = (
+        "from experiments.configuration.run import RunConfig\n"
+        "from experiments.sweeping.worker import train_task\n"
+        "gan = {'latent': 2, 'discriminator': {'layers': [4]}}\n"
+        "run = {'gan': gan, 'model': {'layers': [4]}, 'steps': 4, 'evaluate_every': 2}\n"
+        "record = train_task(RunConfig.model_validate(run), 1, None, {})\n"
+        "curve = record.curves['frechet/validation']\n"
+        "print(record.status, record.error, curve.steps.tolist(), record.seconds.steps.tolist())"
+    )
+    assert in_fresh_process(code).stdout.strip() == "finished  [0, 2, 4] [0, 2, 4]"
