@@ -51,7 +51,7 @@ def seconds_per_step(record: Record) -> float:
 
 
 def final_value(record: Record, metric: str) -> float:
-    """Last value of the metric. A diverged run has the worst: accuracy 0, loss inf, saturation 1; else nan."""
+    """Last value of the metric. A diverged run has the worst, as `worst_outcome` says."""
     if record.status == "diverged":
         return worst_outcome(metric)
     curve = _measured(record, metric)
