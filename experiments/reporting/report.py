@@ -23,6 +23,7 @@ from experiments.analysis.measures import FRECHET
 from experiments.analysis.statistics import AACheck
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
+from experiments.configuration.gan import GanConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.commands import PROJECT, from_folder, shell_command
@@ -32,6 +33,7 @@ from experiments.reporting.findings import finding, main_effect
 from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA
 from experiments.reporting.quotable import quotable
+from models.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     data, model, optimizer = run.dataset, run.model, run.optimizer
     scaling = [word for word in ("standardize", "binarize") if getattr(data, word)]
     subset = [f"first {data.train_examples:,} training examples"] if data.train_examples else []
-    layers = "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
+    layers = _layers(model)
     initialization = model.initialization + (f" × {model.init_scale:g}" if model.init_scale != 1 else "")
     constants = [f"momentum {optimizer.momentum:g}"] if optimizer.momentum else []
     if LEARNING_RATE not in experiment.grid:
@@ -149,6 +151,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     words = [
         ("data", _list([data.name, f"batches of {data.batch_size}", *subset, *scaling])),
         ("network", _list([f"{model.kind} {layers}", model.activation, initialization])),
+        *([("against", _against(run.gan))] if run.gan else []),
         ("optimizer", _list([optimizer.kind, *constants])),
         ("training", f"{run.steps:,} steps, evaluated every {run.evaluate_every}"),
         *[(f"arm {arm}", _list(f"{k} = {_flat(v)}" for k, v in changes.items()) or "the base run") for arm, changes in
@@ -159,6 +162,16 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     if tuning:
         words.append(("tuning", f"{tuning.over} of each arm, on seeds {_ranges(tuning.seeds)}"))
     return words
+
+
+def _against(gan: GanConfig) -> str:
+    """The discriminator of a generator, which is the network of such a run."""
+    latents = f"the network makes images from {gan.latent} latents"
+    return _list([f"discriminator {_layers(gan.discriminator)}", gan.discriminator.activation, latents])
+
+
+def _layers(model: ModelConfig) -> str:
+    return "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
 
 
 def _svg(figure: Figure, name: str, description: str) -> Markup:

@@ -18,6 +18,7 @@ from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record
 from experiments.reporting import terminal
+from experiments.reporting.report import settings_words
 from experiments.reporting.summary_table import print_summary
 
 RATES = (0.001, 0.01, 0.1)
@@ -92,3 +93,8 @@ def test_the_summary_shows_the_distance_to_test_images_at_the_best_rate(tmp_path
 def test_a_diverged_run_has_made_nothing():
     assert (worst_outcome("frechet/validation"), worst_outcome("classes_generated")) == (inf, 0)
     assert [lower_is_better(name) for name in ("loss/train", "frechet/test", "accuracy/test")] == [True, True, False]
+
+
+def test_the_report_says_what_the_generator_is_set_against(tmp_path: Path):
+    words = dict(settings_words(experiment(tmp_path).config))
+    assert words["against"] == "discriminator 100-100-100, sigmoid, the network makes images from 4 latents"

@@ -147,7 +147,7 @@ def curves_of(config: RunConfig, used: GanProgram) -> list[tuple[int, dict[str, 
 
 
 def test_a_run_is_the_same_again_whatever_came_between_and_in_a_new_program():
-    config = gan_config(model={"layers": [4], "norm": {"kind": "custom"}, "dropout": 0.1}, xla="auto")
+    config = gan_config(model={"layers": [4], "norm": {"kind": "custom"}, "dropout": 0.1})
     used = GanProgram(config, DIGITS)
     first = curves_of(config, used)
     assert curves_of(config.model_copy(update={"seed": 1}), used) != first
