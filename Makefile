@@ -13,7 +13,7 @@ run: .venv/installed  ## train the quickstart and print what came out (about a m
 reproduce: .venv/installed  ## put every claim to the test and write report.html
 	$(BIN)/python scripts/reproduce.py
 
-tensorboard: .venv/installed  ## show the curves of all runs
+tensorboard: .venv/installed  ## show every experiment's arms as curves
 	$(BIN)/python scripts/curves.py --logdir runs
 
 test: .venv/installed-dev  ## pass the tests

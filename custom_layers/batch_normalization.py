@@ -13,7 +13,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from custom_layers import equations, kernels, layout
+from custom_layers import averaging, equations, kernels, layout
 from custom_layers.arguments import checked_axis, checked_between, checked_clipping, checked_size
 from custom_layers.equations import Moments
 
@@ -23,7 +23,7 @@ RELAXED_R, RELAXED_D = 3.0, 5.0  # the limits of r and d at the end of `renorm_r
 @keras.saving.register_keras_serializable(package="custom_layers")  # saved by this name: what to import
 @keras.saving.register_keras_serializable(package="batchnorm_lab")  # the name in older files
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Drop-in for `keras.layers.BatchNormalization`: its arguments, defaults, weights and meaning, and four more.
+    """Drop-in for `keras.layers.BatchNormalization`: its arguments, defaults, weights and meaning, and five more.
 
     Only the handling of arguments is inherited; what is computed is written here from the paper's equations.
 
@@ -33,6 +33,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         batches", Hoffer et al. 2017); the last may be shorter. Moving statistics take the average, weighted by count.
     renorm_relaxation: the training steps over which renormalization takes the place of plain batch normalization: the
         limits of r go from 1 to 3 and 1/3, that of d from 0 to 5 (Ioffe 2017, section 4.1, there in two ramps).
+    debiased: keep the moving statistics free of what they start from, as Adam does: the first batch is taken up whole.
 
     A mask covers the positions that count for the statistics: the inputs' shape without the channel axis, or
     broadcastable to all of it. All positions are normalized. A channel without any value leaves its moving statistics
@@ -66,6 +67,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         synchronized: bool = False,
         virtual_batch_size: int | None = None,
         renorm_relaxation: int | None = None,
+        debiased: bool = False,
         **kwargs: Any,
     ) -> None:
         axis = checked_axis(axis)
@@ -85,6 +87,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             renorm_relaxation = checked_size("renorm_relaxation", renorm_relaxation)
             if renorm_clipping or not renorm:
                 raise ValueError("renorm_relaxation: needs renorm, whose limits it sets: leave renorm_clipping out")
+        if debiased and momentum in (None, 1):
+            raise ValueError(f"debiased: needs a momentum below 1, got {momentum}; None has no bias by itself")
         super().__init__(
             momentum=0 if momentum is None else momentum,
             epsilon=epsilon,
@@ -108,6 +112,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
         self.momentum = momentum
         self.virtual_batch_size = virtual_batch_size
         self.renorm_relaxation = renorm_relaxation
+        self.debiased = debiased
 
     def get_config(self) -> dict[str, Any]:
         """Configuration; the stock layer can be made from it unless it uses what the stock layer does not have."""
@@ -118,6 +123,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
             config["virtual_batch_size"] = self.virtual_batch_size
         if self.renorm_relaxation is not None:
             config["renorm_relaxation"] = self.renorm_relaxation
+        if self.debiased:
+            config["debiased"] = True
         return config
 
     @classmethod
@@ -170,7 +177,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
             self.renorm_stddev = statistic(initial_deviation, "renorm_stddev")
         if self.renorm_relaxation is not None:
             self.renorm_steps = statistic("zeros", "renorm_steps")
-        if self.momentum is None:
+        if self.momentum is None or self.debiased:
             self.batches_seen = statistic("zeros", "batches_seen")
         self.input_spec = keras.layers.InputSpec(ndim=rank, axes=dict(zip(axes, shape, strict=True)))
 
@@ -254,16 +261,16 @@ class BatchNormalization(keras.layers.BatchNormalization):
         certain = mask is None and 0 not in x.shape and None not in [x.shape[a] for a in self._reduced_axes]
 
         def assign(variable: keras.Variable, old: tf.Tensor, new: tf.Tensor) -> tf.Tensor:
-            return variable.assign(_mean_over_replicas(new if certain else tf.where(count > 0, new, old)))
+            return variable.assign(averaging.mean_over_replicas(new if certain else tf.where(count > 0, new, old)))
 
         def move(variable: keras.Variable, value: tf.Tensor, momentum: tf.Tensor | float) -> tf.Tensor:
             old = self._read(variable)
             return assign(variable, old, old * momentum + tf.stop_gradient(value) * (1 - momentum))
 
         momentum = self.momentum
-        if momentum is None:
+        if momentum is None or self.debiased:
             seen = self._read(self.batches_seen)
-            momentum = seen / (seen + 1)
+            momentum = averaging.share_kept(momentum, seen)
             assign(self.batches_seen, seen, seen + 1)
         move(self.moving_mean, mean, momentum)
         if not self.renorm:
@@ -285,14 +292,3 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _spread(self, statistic: tf.Tensor) -> tf.Tensor:
         """Statistic or parameter with ones for the reduced axes behind channels, so that it broadcasts against x."""
         return statistic if statistic.shape == self._spread_shape else tf.reshape(statistic, self._spread_shape)
-
-
-def _mean_over_replicas(value: tf.Tensor) -> tf.Tensor:
-    """Mean of the replicas' values, or the value itself where replicas cannot meet: in loops and inner functions."""
-    replicas = tf.distribute.get_replica_context()
-    if replicas is None or replicas.num_replicas_in_sync == 1:
-        return value
-    try:
-        return replicas.all_reduce(tf.distribute.ReduceOp.MEAN, value)
-    except RuntimeError:  # raised while tracing, by every replica alike
-        return value

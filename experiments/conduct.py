@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from experiments.analysis.tuning import axis_words
-from experiments.configuration.run import RunConfig
+from experiments.configuration.loading import fault_of_run
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import ownership, tidying
 from experiments.records.storage import StorageError
@@ -18,9 +19,10 @@ from experiments.records.tensorboard import write_hparams_config
 from experiments.study import Study
 from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
 from experiments.sweeping.sweep import SweepError, SweepOptions, sweep, unwritable
-from experiments.sweeping.worker import load_once
+from experiments.sweeping.worker import load_once, try_network
 from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
-from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, known_facts
+from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts
+from experiments.training.datasets import known_of_sources
 from experiments.training.suitability import faults_of_data
 
 
@@ -29,13 +31,49 @@ def none_finished(table: pd.DataFrame) -> bool:
     return not table.empty and bool((table["status"] == "failed").all())
 
 
-def check_data(studies: list[Study], data_dir: Path | None) -> None:
-    """Raise ConfigError where runs that are still to be trained do not fit their data, as far as is known by now."""
-    names = {name for study in studies for name in study.experiment.dataset_names}
-    _check_fit(studies, known_facts(names, data_dir))
+def check_data(studies: list[Study], options: SweepOptions) -> Mapping[str | DatasetConfig, Facts | DatasetError]:
+    """Return what is known by now of the data, or why they cannot be had.
+
+    Raises ConfigError where runs that are still to be trained do not fit their data. Networks of the user's own are
+    tried in a worker.
+    """
+    sources = {source for study in studies for source in study.experiment.sources}
+    known = known_of_sources(sources, options.data_dir)
+    _check_fit(studies, known)
+    _check_networks([study for study in studies if study.lacks_runs()], known, options)
+    return known
 
 
-def _check_fit(studies: list[Study], known: Mapping[str, Facts | DatasetError]) -> None:
+def _check_networks(
+    studies: list[Study], known: Mapping[str | DatasetConfig, Facts | DatasetError], options: SweepOptions
+) -> None:
+    by_program: dict[str, tuple[RunConfig, Facts]] = {}
+    cells: list[tuple[Study, str, dict[str, Any], str]] = []
+    for study in studies:
+        for arm, grid in study.experiment.cells():
+            config = study.experiment.run(arm, grid, 0).config
+            facts = known[config.dataset.source]
+            if config.model.kind == "keras" and isinstance(facts, Facts):
+                by_program[config.program_key()] = config, facts
+                cells.append((study, arm, grid, config.program_key()))
+    if not cells:
+        return
+    try:
+        with local_workers(options.workers_here, options.threads) as workforce:
+            tried = workforce.do(
+                functools.partial(try_network, threads=options.threads), [*by_program.values()], lambda _: frozenset()
+            )
+    except WorkerLostError as error:
+        raise SweepError("a worker process was killed while it tried networks, perhaps for want of memory") from error
+    faults = dict(zip(by_program, tried, strict=True))
+    found = [
+        fault_of_run(study.experiment, arm, grid, *fault) for study, arm, grid, key in cells if (fault := faults[key])
+    ]
+    if found:
+        raise ConfigError(list(dict.fromkeys(found)))
+
+
+def _check_fit(studies: list[Study], known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> None:
     found = [(study, faults_of_data(study.experiment, known)) for study in studies]
     if faults := [fault for study, of_study in found if of_study and study.lacks_runs() for fault in of_study]:
         raise ConfigError(list(dict.fromkeys(faults)))
@@ -56,7 +94,7 @@ def conduct(
     successor, and in the end those that are no part of an experiment any more. Raises ConfigError, before anything is
     trained, where runs do not fit their data; SweepError and StorageError; finished runs are kept.
     """
-    check_data(studies, options.data_dir)
+    check_data(studies, options)
     with contextlib.ExitStack() as stack:
         for study in studies:
             stack.enter_context(ownership.locked(study.folder))
@@ -66,7 +104,7 @@ def conduct(
         first = [place for study in studies for place in study.tuning()]
         if not only_tuning:
             first += [place for study in studies if study not in waiting for place in study.evaluation()]
-        loaded: set[str] = set()
+        loaded: set[str | DatasetConfig] = set()
 
         def train(stage: str, places: Iterable[Place], later: list[RunConfig], elsewhere: Iterable[Place] = ()) -> None:
             plan = plan_sweep(places, elsewhere)
@@ -107,13 +145,15 @@ def _halvings(study: Study) -> int:
     return edges.halvings if edges else 0
 
 
-def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loaded: set[str]) -> None:
-    """Load each data set of a plan, but those `loaded` before, once in a worker, downloaded first where it has to be.
+def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loaded: set[str | DatasetConfig]) -> None:
+    """Load each data set of a plan, but own files and those `loaded`, once in a worker, downloaded first if need be.
 
     What only the data themselves show is told once then, and no two workers download the same. Raises ConfigError. The
     workers of a cluster have their own disks: there it is left to them.
     """
-    names = sorted({task.config.dataset.name for task in plan.tasks} - EMBEDDED.keys() - loaded)
+    sources = {task.config.dataset.source for task in plan.tasks}
+    named = {source for source in sources if isinstance(source, str) or source.file is None}
+    names = sorted(named - EMBEDDED.keys() - loaded, key=str)
     if not names or options.scheduler:
         return
     load = functools.partial(load_once, threads=options.threads, data_dir=options.data_dir)
@@ -122,7 +162,7 @@ def _load_once(plan: SweepPlan, studies: list[Study], options: SweepOptions, loa
             found = workforce.do(load, names, lambda _: frozenset())
     except WorkerLostError as error:
         raise SweepError(
-            f"a worker process was killed while it loaded {' or '.join(names)}, perhaps for want of memory"
+            f"a worker process was killed while it loaded {' or '.join(map(str, names))}, perhaps for want of memory"
         ) from error
     _check_fit(studies, dict(zip(names, found, strict=True)))
     loaded.update(names)
@@ -150,12 +190,17 @@ def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
 def _finish(study: Study, replace: bool) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
     # Draws figures, which planning has no need of.
+    from experiments.reporting.index_page import write_index
+    from experiments.reporting.pictures import pictures, write_pictures
     from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
     runs = [place.run for place in study.places()]
     table = study.write_results()
     write_hparams_config(study.folder, runs)
-    show_in_tensorboard(study.experiment, study.folder, table, study.curves)
+    shown = pictures(study.experiment, table, study.curves)
+    write_pictures(study.folder, study.experiment.name, shown)
+    show_in_tensorboard(study.experiment, study.folder, table, study.curves, shown)
+    write_index(study.experiment, study.folder, table, shown)
     if not study.lacks_runs():
         tidying.tidy(study.folder, study.directories(runs))
         if replace:

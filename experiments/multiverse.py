@@ -173,3 +173,9 @@ def published_words(folder: Path, judged: Iterable[ClaimResult]) -> dict[str, li
             come_to = describe(table, config.names, config.part.effect == "ratio", result.verdict)
             found[result.id] = list(described_words(result.config, table, come_to))
     return found
+
+
+def curves_of(folder: Path, judged: Iterable[ClaimResult]) -> dict[str, str]:
+    """Return claim → its specification curve, SVG, as `write` left it in a folder; none of claims without one."""
+    paths = {result.id: folder / f"{result.id}.svg" for result in judged}
+    return {name: path.read_text(encoding="utf-8", errors="replace") for name, path in paths.items() if path.exists()}

@@ -151,6 +151,7 @@ def write_report(
         provenance=provenance_of(folder, studies_of(claims, folder)),
         aa_check=check_on_itself(results),
         headlines=[(words, figure) for words, _, figure in headlines(tier, results, judged)],
+        curves=multiverse.curves_of(folder / multiverse.FOLDER, judged),
         folder=elsewhere,
         spread=share,
     )

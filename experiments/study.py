@@ -17,7 +17,7 @@ from experiments.configuration.experiment import Experiment, Run
 from experiments.configuration.run import RunConfig
 from experiments.records import ownership, storage, tidying
 from experiments.records.ownership import Origin
-from experiments.records.storage import NO_CURVE, Curve
+from experiments.records.storage import NO_CURVE, Curve, Record
 from experiments.sweeping.planning import Place, plan_sweep
 
 
@@ -156,6 +156,10 @@ class Study:
             self._tables[names] = table
         return self._tables[names]
 
+    def record(self, run: Run) -> Record | None:
+        """Return what a run left behind; None where it is not done."""
+        return storage.read_run(self.folder, run) if storage.is_done(self.folder, run) else None
+
     def curves(self, runs: Iterable[Run], metric: str) -> dict[str, list[Curve]]:
         """Return arm → the curves of one metric of those runs that are done and have been trained.
 
@@ -164,8 +168,7 @@ class Study:
         """
         curves: dict[str, list[Curve]] = {}
         for run in runs:
-            if storage.is_done(self.folder, run):
-                record = storage.read_run(self.folder, run)
+            if (record := self.record(run)) is not None:
                 curve = record.curves.get(metric, NO_CURVE)
                 if len(curve.steps) > 1 or record.status == "diverged":
                     curves.setdefault(run.arm, []).append(curve)

@@ -5,241 +5,203 @@ Imports no TensorFlow, so that configurations can be checked without it.
 
 from __future__ import annotations
 
-import contextlib
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+import re
+from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-    model_validator,
-)
-from pydantic_core import CoreSchema, core_schema
+from pydantic import Field, field_serializer, model_validator
 
-FLOAT32 = 1e-37, 1e37  # what a network computes with; a decade inside the range of 32-bit numbers at either end
+from models.fields import AtMost, Count, Later, Positive, Share, Strict, UsedWith, Width
+from models.norm_config import NormConfig
+
 MOST_LAYERS, MOST_WEIGHTS = 1000, 10**9
-MOST_DIGITS = 30  # of a whole number; more than any bound, few enough to be shown
-
-
-@dataclass(frozen=True)
-class AtMost:
-    """A field's upper bound with its reason, which the error gives: `must be at most 5, got 6: the reason`."""
-
-    bound: int
-    reason: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "maximum": self.bound}
-
-    def _check(self, value: int) -> int:
-        if value > self.bound:
-            raise ValueError(f"must be at most {self.bound:,}, got {value:,}: {self.reason}")
-        return value
-
-
-@dataclass(frozen=True)
-class UsedWith:
-    """Marks a field that has an effect only where the field beside it is one of `values`, or lists one.
-
-    field: its name, dotted where it stands in a section beside.
-    """
-
-    field: str
-    values: tuple[str, ...]
-
-
-def _not_a_boolean(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError(f"expected a number, but YAML reads yes/no/on/off as {value}; give a number")
-    return value
-
-
-def _whole(value: Any) -> Any:
-    """Read 1e3, a text to YAML, as a whole number."""
-    with contextlib.suppress(ValueError):
-        if isinstance(value, str) and float(value).is_integer():
-            value = int(float(value))
-    is_long = len(value) > MOST_DIGITS if isinstance(value, str) and value.isdecimal() else False
-    if is_long or (isinstance(value, int) and abs(value) >= 10**MOST_DIGITS):
-        raise ValueError(f"expected a whole number of at most {MOST_DIGITS} digits")
-    return _not_a_boolean(value)
-
-
-def _in_32_bits(value: float) -> float:
-    low, high = FLOAT32
-    if not low <= value <= high:
-        raise ValueError(f"must be from {low:g} to {high:g}, got {value:g}: networks compute in 32-bit numbers")
-    return value
-
-
-def _zero_or_in_32_bits(value: float) -> float:
-    return _in_32_bits(value) if value else value
-
-
-def _below_one_in_32_bits(value: float) -> float:
-    if value > 1 - 2**-24:
-        raise ValueError(
-            f"must be at most 0.9999999, got {value!r}: networks compute in 32-bit numbers, where this is 1"
-        )
-    return value
-
-
-# Bounds stand before the validators, or the JSON schema would lack them.
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_not_a_boolean)]
-Positive = Annotated[
-    float, Field(gt=0, allow_inf_nan=False), BeforeValidator(_not_a_boolean), AfterValidator(_in_32_bits)
-]
-NotNegative = Annotated[
-    float, Field(ge=0, allow_inf_nan=False), BeforeValidator(_not_a_boolean), AfterValidator(_zero_or_in_32_bits)
-]
-Share = Annotated[
-    float,
-    Field(ge=0, lt=1, allow_inf_nan=False),
-    BeforeValidator(_not_a_boolean),
-    AfterValidator(_below_one_in_32_bits),
-]
-Natural = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
-BatchSize = Annotated[Count, AtMost(10**6, "a batch and what every layer makes of it lie in memory at once")]
-Width = Annotated[Count, AtMost(10**5, "between two such layers there would be ten thousand million weights")]
-
-
-class Strict(BaseModel):
-    """A frozen part of the configuration that refuses unknown fields."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-def added(preset: Any, **about: Any) -> Any:
-    """A field that came when runs were there already; its preset is what they did, and never changes.
-
-    At its preset it is not written, so that these runs keep their identity.
-    """
-    return Field(preset, exclude_if=lambda value: value == preset, **about)
-
-
-BATCH_NORMS = ("custom", "stock", "noisy")
-_ANY_NORM = UsedWith("kind", (*BATCH_NORMS, "layer", "group"))
-
-
-class NormConfig(Strict):
-    """Which normalization, where, and its constants."""
-
-    kind: Literal["none", "custom", "stock", "noisy", "layer", "group"] = Field(
-        "none",
-        description="custom: this project's batch normalization; stock: Keras's; noisy: custom with noise after it, "
-        "whose mean and deviation are drawn anew for each unit at every step; layer and group: Keras's "
-        "normalizations of those names",
-    )
-    placement: Annotated[Literal["before", "after"], _ANY_NORM] = Field(
-        "before", description="before or after the activation"
-    )
-    on_input: Annotated[bool, _ANY_NORM] = Field(False, description="normalize the network's input too")
-    momentum: Annotated[Share, UsedWith("kind", BATCH_NORMS)] = Field(
-        0.99, description="share of the moving mean and variance that is kept at each step"
-    )
-    epsilon: Annotated[Positive, _ANY_NORM] = Field(
-        1e-3, description="added to the variance before its square root is taken"
-    )
-    center: Annotated[bool, _ANY_NORM] = Field(True, description="add a learnt shift β to each unit or channel")
-    scale: Annotated[bool, _ANY_NORM] = Field(True, description="multiply each unit or channel by a learnt scale γ")
-    noise: Annotated[Positive, UsedWith("kind", ("noisy",))] = Field(
-        1.0, description="factor on the mean and the deviation of the noise"
-    )
-    initial_scale: Annotated[Positive, _ANY_NORM] = Field(1.0, description="what γ starts from")
-    recurrent: Annotated[bool, UsedWith("kind", ("custom",))] = Field(
-        False,
-        description="in an rnn, normalize what comes from the last time step, too, and every time step by statistics "
-        "of its own (Cooijmans et al. 2016); otherwise the inputs alone, over all time steps (Laurent et al. 2016)",
-    )
-    renorm: bool = Field(
-        False, description="batch renormalization (Ioffe 2017); with kind custom only, without virtual_batch_size"
-    )
-    renorm_relaxed_by: Count | None = Field(
-        None, description="steps over which renorm takes the place of plain batch normalization; null: no limits"
-    )
-    virtual_batch_size: BatchSize | None = Field(
-        None,
-        description="ghost batches (Hoffer et al. 2017): so many examples are normalized by their own statistics; "
-        "with kind custom only, and at most batch_size",
-    )
-    groups: Annotated[Width, UsedWith("kind", ("group",))] = Field(
-        10, description="groups that the units or channels of every layer are divided into; divides each of the layers"
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_kind(self) -> NormConfig:
-        if self.kind != "custom" and (self.renorm or self.virtual_batch_size):
-            raise ValueError("renorm and virtual_batch_size need kind: custom")
-        if self.renorm_relaxed_by and not self.renorm:
-            raise ValueError("renorm_relaxed_by needs renorm: true")
-        if self.recurrent and self.placement == "after":
-            raise ValueError("recurrent stands before the activation; leave placement out")
-        if self.renorm and self.virtual_batch_size:
-            raise ValueError("renorm and virtual_batch_size exclude each other; keep one")
-        return self
+_OF_CNN = UsedWith("kind", ("cnn",))
+_BUILT_HERE = UsedWith("kind", ("mlp", "cnn", "rnn"))
+_OWN_NETWORK = re.compile(r"(.*/)?([^\W\d]\w*(\.[^\W\d]\w*)*):[^\W\d]\w*")
 
 
 class ModelConfig(Strict):
     """A network of `depth` times `layers` hidden layers and a linear output layer."""
 
-    kind: Literal["mlp", "cnn", "rnn"] = Field(
+    kind: Literal["mlp", "cnn", "rnn", "keras"] = Field(
         "mlp",
-        description="mlp: dense layers; cnn: 3×3 convolutions, each with 2×2 max pooling; rnn: simple recurrent layers "
-        "that read an image row by row",
+        description="mlp: dense layers; cnn: convolutions, each with 2×2 pooling; rnn: simple recurrent layers "
+        "that read an image row by row; keras: a network of your own, see build",
     )
-    layers: tuple[Width, ...] = Field(
+    build: Annotated[str | None, Later(None), UsedWith("kind", ("keras",))] = Field(
+        None,
+        description="of kind keras, module:function, found beside the file that names it or in the current directory; "
+        "the function is given the input shape, the number of classes and a callable that makes the normalization "
+        "layers, and returns a Keras model with logits out",
+        examples=["my_networks:build_model"],
+    )
+    sha256: Annotated[str | None, Later(None), UsedWith("kind", ("keras",))] = Field(
+        None,
+        description="of the module's file, found by itself and part of a run's identity; where it is given, another "
+        "file is refused",
+    )
+    layers: Annotated[tuple[Width, ...], _BUILT_HERE] = Field(
         (100, 100, 100),
         min_length=1,
         description="units (mlp), filters (cnn) or recurrent units (rnn) of each hidden layer; "
         "the output layer is added by itself",
     )
-    depth: Count = Field(1, description="how often the list of layers is repeated; at most 1,000 layers in all")
-    activation: Literal["relu", "sigmoid", "tanh"] = Field("sigmoid", description="of every hidden layer")
+    dense: Annotated[tuple[Width, ...], Later(()), _OF_CNN] = Field(
+        (), description="units of each dense hidden layer between the convolutions and the output"
+    )
+    kernel_size: Annotated[Count, AtMost(99, "images are hardly larger"), Later(3), _OF_CNN] = Field(
+        3, description="height and width of each convolution's kernel"
+    )
+    padding: Annotated[Literal["same", "valid"], Later("same"), _OF_CNN] = Field(
+        "same", description="same: convolutions leave an image its size; valid: they take kernel_size − 1 from it"
+    )
+    pooling: Annotated[Literal["max", "average", "none"], Later("max"), _OF_CNN] = Field(
+        "max", description="what is taken of each 2×2 pixels after each convolution, until one pixel is left"
+    )
+    depth: Annotated[Count, _BUILT_HERE] = Field(
+        1, description="how often the list of layers is repeated; at most 1,000 layers in all"
+    )
+    activation: Annotated[Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "selu"], _BUILT_HERE] = Field(
+        "sigmoid",
+        description="of every hidden layer; gelu: the exact one; leaky_relu: slope 0.2 below 0; selu: asks for "
+        "initialization: lecun_normal (Klambauer et al. 2017)",
+    )
     norm: NormConfig = Field(
         NormConfig(), description="normalization of every hidden layer", examples=[{"kind": "custom"}]
     )
-    dropout: Share = Field(
+    dropout: Annotated[Share, _BUILT_HERE] = Field(
         0.0, description="share of hidden outputs dropped at random after each activation, in training"
     )
-    initialization: Literal["glorot_uniform", "he_normal", "gaussian"] = Field(
-        "glorot_uniform",
-        description="distribution of the initial weights: Glorot & Bengio 2010, He et al. 2015, or normal with the "
-        "deviation init_scale whatever the layer's size",
+    dropout_place: Annotated[
+        Literal["after_activation", "before_norm", "after_last_norm"], Later("after_activation"), _BUILT_HERE
+    ] = Field(
+        "after_activation",
+        description="where outputs are dropped; after_activation: at the end of each hidden layer, behind a "
+        "normalization that stands there too; before_norm: right in front of each normalization, whose statistics in "
+        "training then are not those of inference (Li et al. 2019); after_last_norm: at the end of the last hidden "
+        "layer alone, where no normalization follows",
     )
-    init_scale: Positive = Field(
+    initialization: Annotated[
+        Literal["glorot_uniform", "he_normal", "lecun_normal", "gaussian", "orthogonal"], _BUILT_HERE
+    ] = Field(
+        "glorot_uniform",
+        description="distribution of the initial weights, whatever the activation: Glorot & Bengio 2010; He et al. "
+        "2015; normal with variance 1 over the inputs (LeCun et al. 1998); normal with the deviation init_scale, "
+        "whatever the layer's size; or orthogonal rows or columns, whichever are fewer, each of length init_scale "
+        "(Saxe et al. 2014)",
+    )
+    init_scale: Annotated[Positive, _BUILT_HERE] = Field(
         1.0, description="factor on the initial weights; for gaussian their standard deviation"
     )
 
+    residual: Annotated[bool, Later(False), UsedWith("kind", ("mlp", "cnn"))] = Field(
+        False,
+        description="each hidden layer but the first adds what it gives, times branch_scale, to what it takes: "
+        "x + a·f(x), f from linear map to activation or normalization; all layers are of one width then",
+    )
+    branch_scale: Annotated[Positive | Literal["learnt"], Later(1.0)] = Field(
+        1.0,
+        description="factor a on the branch of each residual layer; learnt: a number of the layer that is trained, "
+        "from 0 (SkipInit; De & Smith 2020)",
+    )
+    trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all"), _BUILT_HERE] = Field(
+        "all",
+        description="which weights training changes (Frankle et al. 2021); norm: what normalization learns alone, γ "
+        "and β; output: the output layer alone; random_subset: as many other weights as normalization learns, drawn "
+        "by the seed. The others keep their initial values, and batch normalization still normalizes by the batch",
+    )
+
+    @field_serializer("build")
+    def _without_its_folder(self, build: str | None) -> str | None:
+        return build and Path(build).name
+
+    @property
+    def hidden(self) -> int:
+        """How many hidden layers there are."""
+        return len(self.layers) * self.depth + len(self._dense())
+
+    def sizes_of_images(self, size: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return height and width of what each convolution gives, from those of the examples; 0 where none is left."""
+        sizes, taken = [], 0 if self.padding == "same" else self.kernel_size - 1
+        for _ in range(len(self.layers) * self.depth):
+            height, width = (max(n - taken, 0) for n in size)
+            sizes.append((height, width))
+            pooled = self.pooling != "none" and min(height, width) > 1
+            size = (height // 2, width // 2) if pooled else (height, width)
+        return sizes
+
+    def own_module(self) -> tuple[Path, str, str]:
+        """Return the folder, the module and the function of a network of the user's own."""
+        folder, (module, _, function) = Path(self.build or "").parent, Path(self.build or "").name.partition(":")
+        return folder, module, function
+
+    @model_validator(mode="after")
+    def _own_network(self) -> ModelConfig:
+        if self.kind != "keras":
+            return self
+        if self.build is None:
+            raise ValueError("kind: keras needs build, such as my_networks:build_model; add it")
+        if not _OWN_NETWORK.fullmatch(self.build) or ".py:" in self.build:
+            raise ValueError(f"build: expected module:function, such as my_networks:build_model, got {self.build!r}")
+        for name in ("placement", "on_input", "recurrent"):
+            if getattr(self.norm, name) != NormConfig.model_fields[name].default:
+                raise ValueError(f"norm.{name} has no effect with kind: keras, where build places normalizations")
+        if self.trainable != "all":
+            raise ValueError(f"trainable: {self.trainable} needs one of the kinds mlp, cnn and rnn")
+        return self
+
     @model_validator(mode="after")
     def _can_be_built(self) -> ModelConfig:
-        if (layers := len(self.layers) * self.depth) > MOST_LAYERS:
+        dense = self._dense()
+        if (layers := self.hidden) > MOST_LAYERS:
             raise ValueError(
-                f"layers, {self.depth:,} times {len(self.layers):,}, must be at most {MOST_LAYERS:,}, got {layers:,}: "
-                "each is compiled into the program"
+                f"layers, {self.depth:,} times {len(self.layers):,}{f' and {len(dense):,}' if dense else ''}, must be "
+                f"at most {MOST_LAYERS:,}, got {layers:,}: each is compiled into the program"
             )
         if (weights := self._hidden_weights()) > MOST_WEIGHTS:
             raise ValueError(
                 f"must have at most {MOST_WEIGHTS:,} weights between its layers, got {weights:,}: "
                 "they and their gradients lie in memory; give fewer or narrower layers"
             )
+        if self.dropout_place != "after_activation" and not self.dropout:
+            raise ValueError(f"dropout_place: {self.dropout_place} needs a dropout above 0")
+        if self.dropout_place == "before_norm" and (self.norm.kind == "none" or self.norm.recurrent):
+            without = "norm.recurrent: true" if self.norm.recurrent else "norm.kind: none"
+            raise ValueError(f"dropout_place: before_norm needs a normalization to stand before; {without} has none")
+        if self.branch_scale != 1 and not self.residual:
+            raise ValueError("branch_scale needs residual: true")
+        for name, widths in (("layers", self.layers), ("dense layers", dense)) if self.residual else ():
+            if other := next((n for n in widths if n != widths[0]), None):
+                raise ValueError(
+                    f"residual adds a layer's output to its input, so all {name} must be of one width, "
+                    f"got {widths[0]} and {other}"
+                )
+        if self.residual and len(self.layers) * self.depth == 1 and len(dense) < 2:
+            raise ValueError("residual needs a second layer, as the first, from the examples, has nothing to add to")
+        if self.residual and self.padding == "valid" and self.kind == "cnn":
+            raise ValueError("residual adds images of one size, and padding: valid makes them smaller; use same")
+        if self.norm.kind == "instance" and (self.kind == "mlp" or dense):
+            raise ValueError(
+                "norm.kind: instance takes mean and variance over the positions of an image, of which "
+                f"{'dense layers have' if dense else 'an mlp has'} none; use layer, or a cnn without dense"
+            )
+        if self.trainable in ("norm", "random_subset") and not self.norm.learns():
+            raise ValueError(
+                f"trainable: {self.trainable} counts what normalization learns, which is nothing with "
+                + ("norm.kind: none" if self.norm.kind == "none" else "norm.scale and norm.center false")
+            )
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")
-        uneven = [units for units in self.layers if units % self.norm.groups]
-        if self.norm.kind == "group" and uneven:
+        uneven = [units for units in self.layers + dense if units % self.norm.groups]
+        if self.norm.kind == "group" and uneven and self.kind != "keras":
             raise ValueError(
                 f"norm.groups ({self.norm.groups}) must divide every layer, but not {uneven[0]}; "
                 "give a number that divides all of them"
             )
         return self
+
+    def _dense(self) -> tuple[int, ...]:
+        return self.dense if self.kind == "cnn" else ()
 
     def _hidden_weights(self) -> int:
         """Weights between hidden layers and, in an rnn, between time steps; those of input and output left out."""
@@ -247,9 +209,10 @@ class ModelConfig(Strict):
         again = self.layers[-1] * self.layers[0]
         count = once * self.depth + again * (self.depth - 1)
         match self.kind:
-            case "mlp":
+            case "mlp" | "keras":
                 return count
             case "cnn":
-                return 9 * count
+                of_dense = sum(a * b for a, b in zip(self.dense, self.dense[1:], strict=False))
+                return self.kernel_size**2 * count + of_dense
             case "rnn":
                 return count + self.depth * sum(units**2 for units in self.layers)

@@ -7,8 +7,9 @@ import math
 import keras
 
 from models.blocks import hidden_block, needs_bias, network_input
-from models.config import ModelConfig, NormConfig
+from models.config import ModelConfig
 from models.mlp import build_mlp
+from models.norm_config import NormConfig
 
 
 def build_generator(config: ModelConfig, latent: int, shape: tuple[int, ...]) -> keras.Model:
@@ -32,6 +33,6 @@ def build_discriminator(config: ModelConfig, shape: tuple[int, ...]) -> keras.Mo
         block = config if index > 1 else config.model_copy(update={"norm": NormConfig()})
         linear = keras.layers.Dense(units, use_bias=needs_bias(block.norm), name=f"linear_{index}")
         activation = keras.layers.Activation(block.activation, name=f"activation_{index}")
-        x = hidden_block(x, linear, activation, block, index)
+        x = hidden_block(x, linear, activation, block, index, skip=config.residual and index > 1)
     logits = keras.layers.Dense(1, name="output")(x)
     return keras.Model(inputs, keras.layers.Reshape((), name="logit")(logits), name="discriminator")

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from models.config import ModelConfig
+from models.own_network import initial_values, own_kernels
 
 
 def initial_kernels(model: keras.Model, config: ModelConfig, seed: int) -> list[tuple[keras.Variable, np.ndarray]]:
@@ -16,8 +17,11 @@ def initial_kernels(model: keras.Model, config: ModelConfig, seed: int) -> list[
 
     Kernels are drawn as `config.initialization` says, times `config.init_scale`; recurrent kernels are orthogonal
     (Saxe et al. 2014), times the same factor unless the scale is a gaussian's deviation. All other variables (biases,
-    γ, β) start from the value that their layer is built with.
+    γ, β) start from the value that their layer is built with. Of a network of the user's own, kernels are drawn by its
+    own initializers.
     """
+    if config.kind == "keras":
+        return list(zip(own_kernels(model), initial_values(model, config, seed), strict=True))
     kernels = [v for v in model.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
     values = []
     for position, variable in enumerate(kernels):
@@ -39,6 +43,17 @@ def _kernel(shape: tuple[int, ...], config: ModelConfig, rng: np.random.Generato
             kernel = rng.uniform(-limit, limit, shape)
         case "he_normal":  # He et al. 2015, eq. 10
             kernel = rng.standard_normal(shape) * np.sqrt(2 / fan_in)
+        case "lecun_normal":  # LeCun et al. 1998, "Efficient BackProp", §4.6
+            kernel = rng.standard_normal(shape) / np.sqrt(fan_in)
         case "gaussian":
             kernel = rng.standard_normal(shape)
+        case "orthogonal":
+            kernel = _orthogonal(fan_in, shape[-1], rng).reshape(shape)
     return (config.init_scale * kernel).astype(np.float32)
+
+
+def _orthogonal(rows: int, columns: int, rng: np.random.Generator) -> np.ndarray:
+    """Return a matrix with orthonormal rows or columns, whichever are fewer, of which all are as likely."""
+    q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+    q = q * np.sign(np.diag(r))  # else the signs follow the algorithm (Mezzadri 2007)
+    return q if rows >= columns else q.T

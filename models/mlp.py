@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from models.blocks import hidden_block, needs_bias, network_input
+from models.blocks import dense_blocks, network_input
 from models.config import ModelConfig
 
 
@@ -12,8 +12,5 @@ def build_mlp(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -
     """Return the network from (batch, *input_shape) to logits (batch, classes)."""
     inputs, x = network_input(input_shape, config)
     x = keras.layers.Flatten(name="flatten")(x)
-    for index, units in enumerate(config.layers * config.depth, start=1):
-        linear = keras.layers.Dense(units, use_bias=needs_bias(config.norm), name=f"linear_{index}")
-        activation = keras.layers.Activation(config.activation, name=f"activation_{index}")
-        x = hidden_block(x, linear, activation, config, index)
+    x = dense_blocks(x, config.layers * config.depth, config)
     return keras.Model(inputs, keras.layers.Dense(classes, name="output")(x), name="mlp")

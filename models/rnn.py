@@ -7,8 +7,9 @@ from typing import Any
 import keras
 
 from custom_layers import BatchNormalization
-from models.blocks import hidden_block, needs_bias, network_input
-from models.config import ModelConfig, NormConfig
+from models.blocks import dropout, hidden_block, needs_bias, network_input
+from models.config import ModelConfig
+from models.norm_config import NormConfig
 
 
 class Recurrence(keras.Layer):
@@ -62,6 +63,7 @@ class NormalizedRecurrence(keras.Layer):
             "center": False,
             "scale": False,
             "momentum": self.norm.momentum,
+            "debiased": self.norm.debiased,
             "epsilon": self.norm.epsilon,
         }
         initial = keras.initializers.Constant(self.norm.initial_scale)
@@ -100,7 +102,8 @@ def build_rnn(config: ModelConfig, input_shape: tuple[int, ...], classes: int) -
         name = f"activation_{index}"
         if config.norm.recurrent:
             x = NormalizedRecurrence(config.activation, config.norm, name=name)(linear(x))
-            x = keras.layers.Dropout(config.dropout, name=f"dropout_{index}")(x) if config.dropout else x
+            drop = dropout(config, index)
+            x = drop(x) if drop else x
         else:
             x = hidden_block(x, linear, Recurrence(config.activation, name=name), config, index)
     return keras.Model(inputs, keras.layers.Dense(classes, name="output")(x[:, -1]), name="rnn")

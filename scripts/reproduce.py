@@ -81,7 +81,7 @@ def _reproduce(
     replace: bool,
     publish: bool,
 ) -> bool:
-    from experiments import reproduction
+    from experiments import exploration, reproduction
     from experiments.conduct import conduct, none_finished
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
@@ -105,8 +105,12 @@ def _reproduce(
     shown = [result for result in judged if result.id in asked.claims]
     print_verdicts(console, shown)
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
+    there = {name: of.table for name, of in results.items()}
+    page = exploration.write_tier_explorer(folder, tier, reproduction.studies_of(of_tier, folder), there)
     print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
+    if page:
+        console.print(f"Explorer: {page}", soft_wrap=True)
     if publish and progress.failed:
         errors.print("error: nothing is published while runs fail", style="red")
     elif publish:

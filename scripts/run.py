@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -21,7 +20,9 @@ from experiments.reporting import terminal
 from experiments.training.surroundings import unconfigure
 
 if TYPE_CHECKING:
+    from experiments.configuration.run import RunConfig
     from experiments.study import Study
+    from experiments.sweeping.planning import Place, SweepPlan
     from experiments.sweeping.sweep import SweepOptions
 
 INTERRUPTED = 130
@@ -50,6 +51,9 @@ def run(
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
+    explorer: Annotated[
+        bool, typer.Option("--explorer", help="also write explorer.html, the runs to play with")
+    ] = False,
 ) -> None:
     """Train the experiments of CONFIG… and print what came out. Interrupted, the same command goes on."""
     if schema:
@@ -74,7 +78,7 @@ def run(
     try:
         if dry_run:
             _print_plan(studies, options, replace)
-        elif not _train(studies, options, replace):
+        elif not _train(studies, options, replace, explorer):
             raise typer.Exit(1)
     except KeyboardInterrupt:
         errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
@@ -112,10 +116,10 @@ def _exit_for(faults: list[str]) -> NoReturn:
 
 def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> None:
     from experiments.conduct import check_data
-    from experiments.sweeping.planning import estimate_seconds, plan_sweep
+    from experiments.sweeping.planning import estimate_seconds, examples_seen, plan_sweep
 
     console = terminal.open_console()
-    check_data(studies, options.data_dir)
+    facts = check_data(studies, options)
     for study in studies:
         experiment = study.experiment
         waits = study.waits_for_tuning()
@@ -132,6 +136,8 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
             console.print(f"  {later} of them at learning rates that the tuning runs will choose")
         if between:
             console.print(f"  up to {between} more, between values of the grid, which the results will choose")
+        for line in examples_seen((run.config for run in study.possible()), facts):
+            console.print(f"  {line}", soft_wrap=True)
         seconds = estimate_seconds(plan, options.workers)
         known = seconds is not None and not later
         rest = ", without those between" if between else ""
@@ -140,26 +146,42 @@ def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> N
         study.check(replace)
 
 
-def _train(studies: list[Study], options: SweepOptions, replace: bool) -> bool:
+def _train(studies: list[Study], options: SweepOptions, replace: bool, explorer: bool) -> bool:
     from experiments.conduct import conduct, none_finished
+    from experiments.exploration import write_explorer
     from experiments.reporting.commands import shell_command
+    from experiments.reporting.live_table import LiveArms
     from experiments.reporting.summary_table import print_summary
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     console = terminal.open_console()
     started = time.monotonic()
-    with SweepProgress(console) as progress:
-        tables = conduct(studies, options, progress.start, progress.update, replace=replace)
+    arms = LiveArms(studies[0].experiment) if len(studies) == 1 and console.is_terminal else None
+    with SweepProgress(console, above=arms) as progress:
+
+        def start(stage: str, plan: SweepPlan, later: list[RunConfig]) -> None:
+            if arms:
+                arms.update(plan.done)
+            progress.start(stage, plan, later)
+
+        def update(done: list[Place], failed: list[Place]) -> None:
+            if arms:
+                arms.update(done)
+            progress.update(done, failed)
+
+        tables = conduct(studies, options, start, update, replace=replace)
     for study in studies:
         if none_finished(tables[study.experiment.name]):
             console.print(f"{study.experiment.config.title}: no run finished, so there is nothing to show.")
             continue
         print_summary(console, study.experiment, tables[study.experiment.name])
         console.print(f"Results:     {study.folder}/results.parquet", soft_wrap=True)
-        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder / "summary")
+        console.print(f"Page:        {study.folder}/index.html", soft_wrap=True)
+        if explorer and (page := write_explorer(study.folder, [study], tables, study.experiment.config.title)):
+            console.print(f"Explorer:    {page}", soft_wrap=True)
+        curves = shell_command(Path.cwd(), "curves.py", "--logdir", study.folder)
         console.print(f"TensorBoard: {curves}", soft_wrap=True)
-        every = shlex.quote(str(study.folder))
-        console.print(f"             (the arms side by side; --logdir {every} for every run)", soft_wrap=True)
+        console.print("             (a line an arm; --show trials: every rate; --show runs: every run)")
         if strays := study.strays():
             console.print(
                 f"{len(strays)} runs in {study.folder} are no part of the experiment as it is now, "

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -50,6 +51,18 @@ def curves_of(config: RunConfig, used: Program | None = None) -> dict[str, list[
 
 def inputs(indices: np.ndarray) -> np.ndarray:
     return DIGITS.features[indices] / 16
+
+
+def by_keras(config: RunConfig, optimizer: keras.Optimizer) -> keras.Model:
+    """The network of a run trained by Keras's own `fit` on the same batches in the same order."""
+    model = build_model(config.model, (8, 8, 1), 10)
+    for kernel, value in initial_kernels(model, config.model, config.seed):
+        kernel.assign(value)
+    model.compile(optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    split = split_dataset(DIGITS, config.dataset, config.seed)
+    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed).ravel()
+    model.fit(inputs(order), DIGITS.labels[order], config.dataset.batch_size, shuffle=False, epochs=1, verbose=0)
+    return model
 
 
 def losses_of(config: RunConfig, steps: int) -> list[float]:

@@ -69,7 +69,7 @@ def test_replaced_nothing_is_stale(tmp_path: Path, plans: list[SweepPlan]):
     assert rows == {"fixed": 3}
     assert set(runs_in(fixed.folder)) == {f"the_same/seed={seed}" for seed in range(3)}
     assert not (fixed.folder / "no_bn").exists()
-    assert {path.name for path in (fixed.folder / "summary").iterdir() if path.is_dir()} == {"the_same"}
+    assert {path.name for path in (fixed.folder / "summary/arms").iterdir() if path.is_dir()} == {"the_same"}
     settings = json.loads((fixed.folder / "experiment.json").read_text())["settings"]
     assert settings["run"]["steps"] == 2000
     carried_out([fixed])
@@ -108,7 +108,7 @@ def test_another_file_of_the_same_name_is_refused_the_folder(tmp_path: Path):
 def test_what_a_user_put_anywhere_in_the_folder_stays(tmp_path: Path, replaced: bool):
     (fixed,) = studies(tmp_path, fixed=MORE)
     carried_out([fixed])
-    notes = [".", "summary", "summary/no_bn", "no_bn", "no_bn/seed=0", "the_same/seed=1"]
+    notes = [".", "summary", "summary/arms/no_bn", "no_bn", "no_bn/seed=0", "the_same/seed=1"]
     notes = [fixed.folder / place / name for place in notes for name in ("notes.txt", ".my.own.notes", "events.out.x")]
     for note in notes:
         note.write_text(str(note))

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-import subprocess
-import sys
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,16 +13,17 @@ import pytest
 import tensorboard
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams import metadata as hparams_metadata
+from tensorboard_server import Server
 
 from experiments.analysis.results_table import results_table
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
 from experiments.records.storage import Curve, Record, run_name, write_run
 from experiments.records.tensorboard import write_hparams_config, write_run_events
+from experiments.reporting.pictures import pictures, write_pictures
 from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
 STARTED = 1_700_000_000.0
-CURVES = str(Path(__file__).parent.parent / "scripts" / "curves.py")
 TAGS = ["accuracy/validation", "gradient_norm/1", "loss/train"]
 
 
@@ -88,12 +84,12 @@ def test_in_the_summary_a_diverged_run_has_the_lowest_accuracy_and_the_highest_l
     tried = load_experiment(tmp_path / "x.yaml")
     steps, of_four = np.array([50, 100]), (0.1, 0.2, 0.3, 0.4)
     curves = [Curve(steps, np.array([0.5, value])) for value in of_four] + [Curve(steps[:1], np.array([0.5]))]
-    show_in_tensorboard(tried, tmp_path, results_table([]), lambda *_: {"a": curves})
-    events = read(tmp_path / "summary" / "a")
-    last = {tag: events.Scalars(tag)[-1] for tag in ("accuracy/validation/median", "loss/train/median")}
+    show_in_tensorboard(tried, tmp_path, results_table([]), lambda *_: {"a": curves}, {})
+    events = read(tmp_path / "summary/arms/a")
+    last = {tag: events.Scalars(tag)[-1] for tag in ("accuracy/validation", "loss/train")}
     assert {tag: (shown.step, shown.value) for tag, shown in last.items()} == {
-        "accuracy/validation/median": (100, pytest.approx(0.2)),  # the middle of −∞, 0.1, 0.2, 0.3, 0.4
-        "loss/train/median": (100, pytest.approx(0.3)),
+        "accuracy/validation": (100, pytest.approx(0.2)),  # the middle of −∞, 0.1, 0.2, 0.3, 0.4
+        "loss/train": (100, pytest.approx(0.3)),
     }
 
 
@@ -109,16 +105,18 @@ def test_in_the_summary_each_network_has_its_level_as_a_line_and_a_panel(tmp_pat
     records = [
         (run.arm, run.grid, Record(run.config, "finished", {"accuracy/validation": curves[run.arm]})) for run in runs
     ]
-    show_in_tensorboard(
-        tried, tmp_path, results_table(records), lambda *_: {arm: [curve] for arm, curve in curves.items()}
-    )
+    table, curves_of = results_table(records), lambda *_: {arm: [curve] for arm, curve in curves.items()}
+    shown = pictures(tried, table, curves_of)
+    write_pictures(tmp_path, tried.name, shown)
+    show_in_tensorboard(tried, tmp_path, table, curves_of, shown)
     for name, level in (("level of MLP", 0.8), ("level of CNN", 0.45)):
-        events = read(tmp_path / "summary" / name).Scalars("accuracy/validation/median")
-        assert [(event.step, event.value) for event in events] == [
+        found = read(tmp_path / "summary/arms" / name)
+        assert [(event.step, event.value) for event in found.Scalars("~quartiles/accuracy/validation/median")] == [
             (0, pytest.approx(level)),
             (100, pytest.approx(level)),
         ]
-    drawn = (tmp_path / "convergence.svg").read_text(encoding="utf-8")
+        assert "accuracy/validation" not in found.Tags()["scalars"]  # the first tab has a line an arm and no more
+    drawn = (tmp_path / "figures/convergence.svg").read_text(encoding="utf-8")
     assert [text for text in re.findall(r">([^<>]*%)<", drawn) if text.startswith("steps")] == [
         "steps to 80.0 %",
         "steps to 45.0 %",
@@ -141,46 +139,6 @@ def test_writing_the_hparams_again_replaces_them(tmp_path: Path):
     out = write(tmp_path, tiny)
     write_hparams_config(out, tiny.evaluation_runs({}))
     assert len(list(out.glob("events.out.tfevents.*"))) == 1
-
-
-class Server:
-    """A TensorBoard of its own on a free port."""
-
-    def __init__(self, logdir: Path):
-        self.process = subprocess.Popen(
-            [sys.executable, CURVES, "--logdir", str(logdir), "--port", "0", "--load_fast=false"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stderr
-        self.said: list[str] = []
-        for line in self.process.stderr:
-            self.said.append(line.strip())
-            if found := re.search(r"http://localhost:\d+/", line):
-                self.address = found[0]
-                return
-        raise AssertionError("TensorBoard ended before it served anything")
-
-    def __enter__(self) -> Server:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self.process.stderr
-        self.process.terminate()
-        self.process.wait(timeout=20)
-        self.process.stderr.close()
-
-    def get(self, route: str, **query: str) -> Any:
-        return self._ask(f"{self.address}data/{route}?{urllib.parse.urlencode(query)}", None)
-
-    def post(self, route: str, **body: Any) -> Any:
-        return self._ask(f"{self.address}data/{route}", json.dumps(body).encode())
-
-    def _ask(self, url: str, body: bytes | None) -> Any:
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +182,8 @@ def test_nothing_but_the_address_is_on_the_screen(served: Server):
 def test_the_server_knows_the_hyperparameters(served: Server):
     about = served.post("plugin/hparams/experiment", experimentName="")
     infos = {info["name"]: info for info in about["hparamInfos"]}
-    assert set(infos) == {"arm", "learning_rate"}
+    assert set(infos) == {"arm", "learning_rate", "log10 learning_rate"}
+    assert infos["log10 learning_rate"]["domainInterval"] == {"minValue": -1.0, "maxValue": 0.0}
     assert sorted(infos["arm"]["domainDiscrete"]) == ["custom_bn", "no_bn"]
     assert infos["learning_rate"]["type"] == "DATA_TYPE_FLOAT64"
     assert sorted(infos["learning_rate"]["domainDiscrete"]) == [0.1, 1.0]

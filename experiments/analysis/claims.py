@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.comparison import Comparison, compare
+from experiments.analysis.effects import scale_of
 from experiments.analysis.part_runs import Results
 from experiments.analysis.statistics import (
     FEWEST_SEEDS,
@@ -29,9 +30,10 @@ from experiments.analysis.statistics import (
 from experiments.configuration.claim import ClaimConfig, PartConfig
 
 DECIDED: tuple[Verdict, ...] = ("supported", "no material difference", "reversed")
+PREMISE: Mapping[Verdict, str] = {"not tested": "premise not tested", "unresolved": "premise unresolved"}
 COMPARISON = "comparison"  # the name of a part, as a moderator where no declared one tells verdicts apart
 UNKNOWN = Band(np.nan, np.nan, np.nan)
-MOST_OPEN = 1 / 3  # of a claim's rows that may be unresolved, the others agreeing
+MOST_OPEN = 1 / 3  # of a claim's rows that may be unresolved
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,21 @@ def _row(found: Comparison, claim: ClaimConfig, source: Results) -> Row:
         return replace(row, reason="shown beside")
     if seeds < FEWEST_SEEDS:
         return replace(row, reason=f"{seeds} seeds, where a verdict takes {FEWEST_SEEDS}")
+    if _at_its_end(found, band):
+        words = f"the baseline is within {band.high:g} of {part.limit:g} already, and can go no further"
+        return replace(row, reason=words)
     verdict = decide(low, high, band, part.expect)
     needed = seeds_to_resolve(low, high, band) if verdict == "unresolved" else None
     row = replace(row, verdict=verdict, resolved_by=needed, remark=_remark(verdict, estimate, part))
     return replace(row, reason=_reason(row))
+
+
+def _at_its_end(found: Comparison, band: Band) -> bool:
+    """Whether the baseline leaves no room for a difference beyond the band."""
+    part = found.part
+    if part.limit is None or found.baseline is None:
+        return False
+    return max(abs(end - part.limit * scale_of(part)) for end in found.baseline) <= band.high
 
 
 def _identity(found: Comparison, estimate: tuple[float, float]) -> Row:
@@ -170,7 +183,7 @@ def _without_unmet_premises(rows: Sequence[Row]) -> list[Row]:
     def checked(row: Row) -> Row:
         for premise in unmet:
             if row.decides and premise.moderators.items() <= row.moderators.items():
-                words = "premise not tested" if premise.verdict == "not tested" else "premise unmet"
+                words = PREMISE.get(premise.verdict, "premise unmet")
                 reason = f"{words}: {premise.part.name or premise.part.measure}"
                 return replace(row, verdict="not tested", remark="", resolved_by=None, reason=reason)
         return row
@@ -191,10 +204,10 @@ def _claim_verdict(claim: ClaimConfig, rows: Sequence[Row]) -> tuple[Verdict, st
     found = [verdict for verdict in DECIDED if counts[verdict]]
     shown = ", ".join(f"{verdict} in {counts[verdict]}" for verdict in (*DECIDED, "unresolved") if counts[verdict])
     of_rows = f"{shown} of {len(tested)} rows" if len(tested) > 1 else tested[0].reason
-    if len(found) > 1:
-        return "depends", of_rows, _telling_apart([row for row in tested if row.verdict in DECIDED])
     if not found or counts["unresolved"] > MOST_OPEN * len(tested):
         return "unresolved", of_rows, ()
+    if len(found) > 1:
+        return "depends", of_rows, _telling_apart([row for row in tested if row.verdict in DECIDED])
     return found[0], of_rows, ()
 
 

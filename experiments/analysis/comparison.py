@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.effects import Ends, paired_effects, scale_of
-from experiments.analysis.part_runs import Fixed, Level, NoEffectError, PartRuns, Results
+from experiments.analysis.part_runs import Fixed, Level, NoEffectError, PartRuns, Results, Side
 from experiments.analysis.statistics import median
 from experiments.analysis.tuning import ResultRows, axis_words
 from experiments.configuration.claim import ClaimConfig, PartConfig
@@ -28,7 +28,7 @@ class Comparison:
     each seed's effect in the direction claimed, times 100 for points; equal where it is known. baseline, treatment:
     (low, high) medians of the two sides. rates: arm → where it was trained. censored: runs of baseline and treatment
     of which only a lower end is known. problem: why there is no effect; else "". note: what else is to be known.
-    alone: arm → the rates at which it is the only one that trains, and which have no row.
+    alone: arm → the rates at which it is the only one that trains, and which have no row. sides: arm → its values.
     """
 
     part: PartConfig
@@ -44,6 +44,7 @@ class Comparison:
     note: str = ""
     rungs: Mapping[str, int] = field(default_factory=dict)
     alone: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    sides: Mapping[str, Side] = field(default_factory=dict)
 
 
 def compare(part: PartConfig, source: Results, cost: Results | None, claim: ClaimConfig) -> list[Comparison]:
@@ -101,21 +102,22 @@ def _moderators(runs: PartRuns, fixed: Fixed) -> dict[str, Any]:
 
 
 def _row(runs: PartRuns, fixed: Fixed, level: Level) -> Comparison:
-    part, sides, rates = runs.part, dict[str, Ends](), dict[str, Any]()
+    part, sides, rates = runs.part, dict[str, Side](), dict[str, Any]()
     row = Comparison(part, {**_moderators(runs, fixed), **level.label}, rungs=dict.fromkeys(level.label, level.rung))
     try:
         for arm in runs.arms:
-            sides[arm], rate = runs.side(arm, fixed, level.sought)
-            if rate is not None:
-                rates[arm] = rate
+            side = sides[arm] = runs.side(arm, fixed, level.sought)
+            if side.rate is not None:
+                rates[arm] = side.rate
     except NoEffectError as problem:
         return replace(row, rates=rates, problem=str(problem))
-    low, high = paired_effects(part, sides)
+    ends = {arm: side.ends for arm, side in sides.items()}
+    low, high = paired_effects(part, ends)
     if undefined := int(np.sum(np.isnan(low) | np.isnan(high))):
         text = f"the {part.effect} is not defined for {undefined} of {len(low)} seeds"
         return replace(row, rates=rates, problem=text)
-    base = sides[part.baseline] if part.baseline else None
-    treated, scale = sides[part.treatment], scale_of(part)
+    base = ends[part.baseline] if part.baseline else None
+    treated, scale = ends[part.treatment], scale_of(part)
     return replace(
         row,
         seeds=tuple(runs.config.seeds),
@@ -125,6 +127,7 @@ def _row(runs: PartRuns, fixed: Fixed, level: Level) -> Comparison:
         treatment=_medians(treated, scale),
         rates=rates,
         censored=(_censored(base) if base else 0, _censored(treated)),
+        sides=sides,
     )
 
 

@@ -200,7 +200,7 @@ def lower_is_better(metric: str) -> bool:
 def worst_outcome(metric: str) -> float:
     """What a diverged run is taken to end with."""
     match metric.partition("/")[0]:
-        case "accuracy":
+        case "accuracy" | "attacked":
             return 0.0
         case "loss" | "frechet":
             return np.inf

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -47,6 +47,28 @@ class Level:
     sought: Sought
     label: Mapping[str, float]
     rung: int = 0
+
+
+@dataclass(frozen=True)
+class Side:
+    """What the runs of one arm come to, in the measure's own unit, and which they are.
+
+    low, high: (seeds,), the ends of each seed's value. values: (cells, seeds), the lower ends before per_seed made one
+    of them; places: (cells,), where along the part's axis. rate: of the tuned axis, where all runs have the same. runs:
+    (cells, seeds), their rows of the results table; none where the value is taken over all rates.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    rate: Any = None
+    runs: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), int))
+    places: tuple[Any, ...] = ()
+    values: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+
+    @property
+    def ends(self) -> Ends:
+        """Both ends of each seed's value."""
+        return self.low, self.high
 
 
 class PartRuns:
@@ -99,25 +121,27 @@ class PartRuns:
             case number:
                 yield Level(Sought(level=float(number)), {})
 
-    def side(self, arm: str, fixed: Fixed, sought: Sought) -> tuple[Ends, Any]:
-        """Return what each evaluation seed of an arm comes to, and the rate it was taken at, where it is one."""
+    def side(self, arm: str, fixed: Fixed, sought: Sought) -> Side:
+        """Return what each evaluation seed of an arm comes to."""
         if self.part.measure == "largest_rate":
-            return self._edges(arm, fixed), None
+            return Side(*self._edges(arm, fixed))
         cells = self._cells(arm, fixed, sought)
         values = np.array([[self._value(arm, cell, seed, sought) for seed in self.config.seeds] for cell in cells])
         low, high = values[..., 0], values[..., 1]  # (cells, seeds)
         rates = {cell[self.axes.index(self.over)] for cell in cells} if self.over else set()
         rate = rates.pop() if len(rates) == 1 else None
+        runs = np.array([[self._rows.row(arm, cell, seed) for seed in self.config.seeds] for cell in cells])
         if self.part.per_seed == "value":
             if len(cells) > 1:
                 raise NoEffectError(f"{len(cells)} runs a seed, so per_seed has to say how they become one number")
-            return (low[0], high[0]), rate
+            return Side(low[0], high[0], rate, runs)
         if (low != high).any():
             raise NoEffectError(f"runs of {arm} never reach the level")
-        places = np.array([cell[self.axes.index(self.part.axis or "")] for cell in cells])
+        along = self.axes.index(self.part.axis) if self.part.axis else None
+        places = np.array([0 if along is None else cell[along] for cell in cells])
         level = self._half_way if self.part.per_seed == "share_training" else np.nan
         reduced = np.array([one_of_many(self.part, places, of_seed, level) for of_seed in low.T])
-        return (reduced, reduced), rate
+        return Side(reduced, reduced, rate, runs, tuple(places.tolist()), low)
 
     @cached_property
     def _half_way(self) -> float:

@@ -12,6 +12,7 @@ from experiments.analysis.hitting_times import falling_time, hitting_time, late
 from experiments.analysis.measures import ACCURACY, TRAIN_LOSS, columns_of, worst_outcome
 from experiments.configuration.claim import PartConfig
 
+LEAST_GAP = 0.01  # of the training loss
 Column = Callable[[str], Any]  # a column's name → what stands there in the run's row
 
 
@@ -114,8 +115,11 @@ def _at_step(curve: np.ndarray, step: int, every: int, after: float) -> float:
 
 
 def _relative_gap(training: np.ndarray, test: np.ndarray, level: float) -> float:
-    """Test loss over training loss where that first falls to `level`, on the straight line between evaluations."""
+    """What test loss is above training loss where that first falls to `level`, on the line between evaluations.
+
+    As a share of it, and LEAST_GAP at least, as gaps are compared as ratios.
+    """
     at = falling_time(training, 1, level)
     if np.isinf(at) or not len(test):
         return np.nan
-    return float(np.interp(at, np.arange(len(test)), test) / level)
+    return max(LEAST_GAP, float(np.interp(at, np.arange(len(test)), test) / level) - 1)

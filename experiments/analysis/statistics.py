@@ -18,7 +18,7 @@ Verdict = Literal["supported", "no material difference", "reversed", "depends", 
 DECISIVE = 0.0013  # one-sided p of the sign rule: 17 of 20 seeds, all of 10
 USUAL = 0.025  # at each end of the interval printed beside
 FEWEST_SEEDS = 10  # with fewer, no count is decisive
-MOST_SEEDS = 10_000  # beyond which no number of seeds is named
+MOST_SEEDS = 200  # beyond which no number of seeds is named: it would be that of an effect at the band's end
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def decide(low: np.ndarray, high: np.ndarray, band: Band, expect: Literal["more"
 def seeds_to_resolve(low: np.ndarray, high: np.ndarray, band: Band) -> int | None:
     """Return how many seeds would decide, did the share of seeds on each side of the bounds stay as it is seen.
 
-    None where no bound has more than half of the seeds on the side of the median, or it would take over 10,000.
+    None where no bound has more than half of the seeds on the side of the median, or it would take over 200.
     """
     beyond = max(np.mean(low > band.high), np.mean(high < band.low))
     within = min(np.mean(low >= band.low), np.mean(high <= band.high))

@@ -24,7 +24,8 @@ from experiments.records import storage
 from experiments.records.storage import Curve, Record
 from experiments.records.tensorboard import write_run_events
 from experiments.training.datasets import Dataset, split_dataset
-from experiments.training.program import Program, build_optimizer
+from experiments.training.optimizers import build_optimizer
+from experiments.training.program import Program
 from experiments.training.run import train
 from models.networks import build_model
 
@@ -124,8 +125,8 @@ def ours(config: RunConfig, dataset: Dataset, steps: int) -> Contestant:
     """Return the program that sweeps use."""
     program = Program(config.model_copy(update={"evaluate_every": steps, "steps": steps, "timed": True}), dataset)
     program.reset(config, split_dataset(dataset, config.dataset, config.seed))
-    order = _order(dataset, steps)
-    return lambda: _milliseconds(lambda: program.take_steps(order), steps)
+    order, rates = _order(dataset, steps), np.full(steps, config.optimizer.learning_rate, np.float32)
+    return lambda: _milliseconds(lambda: program.take_steps(order, rates), steps)
 
 
 def keras_fit(config: RunConfig, dataset: Dataset, steps: int) -> Contestant:

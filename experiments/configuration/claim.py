@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from models.config import AtMost, Count, Natural, Number, Positive, Strict
+from models.fields import AtMost, Count, Natural, Number, Positive, Strict
 
 MeasureName = Literal[
     "steps_to_level",
@@ -125,8 +125,8 @@ class PartConfig(Strict):
     per_seed: Literal["value", "worst", "share_training", "growth", "slope"] = Field(
         "value",
         description="how the values of one seed along axis become one: the smallest; the share past half way from "
-        "chance to the best; the factor per unit of the axis; the median slope of the logarithm per doubling "
-        "(Theil–Sen)",
+        "chance to the best (without an axis: 1 or 0); the factor per unit of the axis; the median slope of the "
+        "logarithm per doubling (Theil–Sen)",
     )
     axis: str | None = Field(None, description="the grid axis that per_seed runs along")
     expect: Literal["more", "not_less"] = Field(
@@ -139,10 +139,15 @@ class PartConfig(Strict):
         description="the band of no material difference: a ratio's factor either way, else the distance from 0; "
         "null: 1.25 for ratios, the claim's points for points",
     )
+    limit: Number | None = Field(
+        None,
+        description="of a difference, what the measure cannot go beyond in the direction claimed, such as 0 of a share "
+        "that is to fall: where the baseline lies within the band of it, nothing could be seen, and nothing is tested",
+    )
     source_value: Number | None = Field(None, description="the source's own number for this effect, if it has one")
     bound: Bound | None = Field(None, description="of an exact claim: what every seed keeps")
     cost: Cost | None = Field(None, description="divide the ratio by what a step costs")
-    says_bn_helps: bool = Field(True, description="false for limits and costs, as for the claim as a whole")
+    says_bn_helps: bool = Field(True, description="as for the claim as a whole")
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> PartConfig:
@@ -160,8 +165,12 @@ class PartConfig(Strict):
             raise ValueError(f"{self.measure} needs a metric, such as loss/validation")
         if (self.measure in AT_A_LEVEL) != (self.level is not None):
             raise ValueError("steps_to_level and level need each other")
-        if (self.per_seed != "value") != (self.axis is not None):
-            raise ValueError("per_seed and axis need each other")
+        if self.axis is None and self.per_seed not in ("value", "share_training"):
+            raise ValueError(f"per_seed {self.per_seed} needs an axis")
+        if self.axis is not None and self.per_seed == "value":
+            raise ValueError("axis needs per_seed, which says how the values along it become one")
+        if self.limit is not None and self.effect != "difference":
+            raise ValueError(f"limit is of a difference, not of effect: {self.effect}")
         if (self.effect == "recovered") != (self.whole is not None):
             raise ValueError("effect: recovered and whole need each other")
         if self.effect != "level" and self.baseline is None:
@@ -239,7 +248,8 @@ class ClaimConfig(Strict):
     )
     says_bn_helps: bool = Field(
         True,
-        description="false for limits, costs and identities: where these fail, they do not show that BN is no help",
+        description="whether it says that an outcome of training (steps, accuracy, loss) is better with batch "
+        "normalization; a claim of anything else does not show that it is no help where it fails",
     )
 
     def band_of(self, part: PartConfig) -> float:

@@ -27,8 +27,11 @@ MOST_NAME_BYTES = 255  # of a folder, on every usual file system
 _NO_FOLDER = re.compile(r'[/\\=<>:"|?*\x00-\x1f]|^[. ]|[. ]$|^$')
 _REFUSED = '/ \\ = < > : " | ? *'
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # on Windows
-_FILES = re.compile(r".*\.(parquet|svg|json)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
-SUMMARY = "summary"  # beside the arms' folders, see `reporting.tensorboard_summary`
+_FILES = re.compile(r".*\.(parquet|svg|json|html)|events\.out\..*", re.IGNORECASE)  # beside the arms' folders
+FOLDERS = {  # beside the arms', see `reporting.tensorboard_summary` and `reporting.pictures`
+    "summary": "the whole experiment's summary",
+    "figures": "the whole experiment's figures",
+}
 
 
 def reference_faults(config: ExperimentConfig, run: Mapping[str, Any]) -> Iterator[Fault]:
@@ -71,8 +74,8 @@ def _names(config: ExperimentConfig) -> Iterator[Fault]:
             yield key, f"{name!r} cannot be the name of a folder; leave out {_REFUSED}, and a dot or space at the ends"
         elif _RESERVED.fullmatch(name):
             yield key, f"{name!r} is the name of a device on Windows, which can be no folder; choose another name"
-        elif alike == SUMMARY:
-            yield key, f"{name!r} is the folder of the whole experiment's summary; choose another name"
+        elif alike in FOLDERS:
+            yield key, f"{name!r} is the folder of {FOLDERS[alike]}; choose another name"
         elif _FILES.fullmatch(name):
             yield key, f"{name!r} is like a file of results beside the arms' folders; choose another name"
         elif (size := len(name.encode())) > MOST_NAME_BYTES:

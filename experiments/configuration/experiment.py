@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from experiments.configuration.claim import ClaimConfig
-from experiments.configuration.run import RunConfig, Seed
+from experiments.configuration.run import DatasetConfig, RunConfig, Seed
 from experiments.configuration.yaml_source import Key, Source, shown
-from models.config import AtMost, Count, Share, Strict
+from models.fields import AtMost, Count, Share, Strict
 
 Cell = tuple[str, tuple[Any, ...]]  # an arm and grid values, in the order of the axes
 LEARNING_RATE = "optimizer.learning_rate"  # as an axis of the grid and a column of the results table
@@ -165,9 +165,9 @@ class Experiment:
         return any(config.timed for config in self._cells.values())
 
     @property
-    def dataset_names(self) -> set[str]:
+    def sources(self) -> set[str | DatasetConfig]:
         """The data sets of its runs."""
-        return {config.dataset.name for config in self._cells.values()}
+        return {config.dataset.source for config in self._cells.values()}
 
     def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every arm with every combination of grid values."""

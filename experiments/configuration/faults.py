@@ -41,11 +41,23 @@ def validate(model: type[Model], value: Any) -> tuple[Model | None, list[Fault]]
     except ValidationError as error:
         found = [(_location(fault), fault) for fault in error.errors()]
         inside = {location[:-1] for location, _ in found}  # pydantic calls a list too short when its items are faulty
-        return None, [
-            (location, _explain(model, fault, location))
-            for location, fault in found
-            if not (fault["type"] == "too_short" and location in inside)
-        ]
+        of_fields: dict[Key, list[Any]] = {}
+        for location, fault in found:
+            if not (fault["type"] == "too_short" and location in inside):
+                of_fields.setdefault(location, []).append(fault)
+        return None, [(location, _explain_all(model, faults, location)) for location, faults in of_fields.items()]
+
+
+def _explain_all(model: type[BaseModel], faults: list[Any], location: Key) -> str:
+    """Explain the faults of one field: of several, where it takes a text or something else, the text is the remedy."""
+    others = [fault for fault in faults if fault["type"] != "literal_error"] or faults
+    texts = [_allowed(fault) for fault in faults if fault not in others]
+    remedy = "".join(f"; or write {' or '.join(allowed)}" for allowed in texts)
+    return "; ".join(dict.fromkeys(_explain(model, fault, location) for fault in others)) + remedy
+
+
+def _allowed(fault: Any) -> list[str]:
+    return [part.strip().strip("'") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")]
 
 
 def _location(fault: Any) -> Key:
@@ -63,9 +75,8 @@ def _explain(model: type[BaseModel], fault: Any, location: Key) -> str:
     kind, found = fault["type"], fault["input"]
     match kind:
         case "literal_error":
-            allowed = [part.strip().strip("'") for part in fault["ctx"]["expected"].replace(" or ", ", ").split(",")]
             hint = "; YAML reads yes/no/on/off as a boolean, quote it" if isinstance(found, bool) else ""
-            return not_among(found, allowed) + hint
+            return not_among(found, _allowed(fault)) + hint
         case "extra_forbidden":
             return f"no such field; {_unknown(model, location)}"
         case "missing":

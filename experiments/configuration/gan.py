@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from models.config import BATCH_NORMS, ModelConfig, Strict, UsedWith, Width
+from models.config import ModelConfig
+from models.fields import Strict, UsedWith, Width
+from models.norm_config import BATCH_NORMS
 
 if TYPE_CHECKING:
     from experiments.configuration.run import RunConfig
 
-OPTIMIZER_FIELDS = {"kind", "learning_rate", "momentum", "beta_1", "beta_2"}  # that the training of two networks heeds
+WITHOUT_EFFECT = ("weight_decay", "weight_decay_over")  # of the optimizer, in the training of two networks
 
 
 class GanConfig(Strict):
@@ -46,7 +48,9 @@ def faults_of_gan(run: RunConfig, gan: GanConfig) -> Iterator[str]:
     for name, model in (("model", run.model), ("gan.discriminator", gan.discriminator)):
         if model.kind != "mlp":
             yield f"{name}.kind must be mlp with gan, got {model.kind}"
-    if len(gan.discriminator.layers) * gan.discriminator.depth < 2 and gan.discriminator.norm.kind != "none":
+        if model.trainable != "all":
+            yield f"{name}.trainable must be all with gan, got {model.trainable}; leave it out"
+    if gan.discriminator.hidden < 2 and gan.discriminator.norm.kind != "none":
         yield "gan.discriminator.layers must be two or more to be normalized: the first is not; give another"
     together = run.dataset.batch_size * (2 if gan.batches == "mixed" else 1)
     if (virtual := gan.discriminator.norm.virtual_batch_size) and virtual > together:
@@ -56,8 +60,8 @@ def faults_of_gan(run: RunConfig, gan: GanConfig) -> Iterator[str]:
         )
     if run.dataset.standardize:
         yield "dataset.standardize must be false with gan, which makes pixels from 0 to 1; leave it out"
-    for name, field in type(run.optimizer).model_fields.items():
-        if name not in OPTIMIZER_FIELDS and getattr(run.optimizer, name) != field.default:
+    for name in WITHOUT_EFFECT:
+        if getattr(run.optimizer, name) != type(run.optimizer).model_fields[name].default:
             yield f"optimizer.{name} has no effect with gan; leave it out"
     for name in ("probes", "test_every_evaluation", "timed"):
         if getattr(run, name) != type(run).model_fields[name].default:

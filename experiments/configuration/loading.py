@@ -6,6 +6,7 @@ valid name.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -18,8 +19,11 @@ from experiments.configuration.cross_references import cell_count, reference_fau
 from experiments.configuration.experiment import MOST_RUNS, WHY_NO_MORE, Cell, Experiment, ExperimentConfig
 from experiments.configuration.faults import validate
 from experiments.configuration.idle_settings import effects
+from experiments.configuration.own_files import with_own_files
 from experiments.configuration.run import RunConfig
 from experiments.configuration.yaml_source import ConfigError, Key, Source, parse_value, read_yaml
+
+GAVE_WAY = "has no effect, as arm or grid set in its place another; keep one"
 
 
 def load_experiment(path: Path, overrides: list[str] | None = None) -> Experiment:
@@ -105,6 +109,7 @@ def _check_cells(source: Source, faults: list[str]) -> tuple[dict[Cell, RunConfi
                 origins[field] = origin
                 cell.set(field, deepcopy(value), "")
             run, found = validate(RunConfig, cell.value)
+            found += [(field, GAVE_WAY) for field in origins if not _is_set(cell.value, field)]
             for key, text in found:
                 if (key, text) not in of_base:
                     faults.append(_report(source, _origin(key, origins), text))
@@ -115,6 +120,8 @@ def _check_cells(source: Source, faults: list[str]) -> tuple[dict[Cell, RunConfi
                     used.add(_origin(key, origins))
             if run is not None:
                 values = tuple(_value_at(run, axis) for axis in grid)
+                run, found = with_own_files(run, functools.partial(_place, source, origins))
+                faults += [_report(source, _origin(key, origins), text) for key, text in found]
                 cells[arm, values], origins_of_cells[arm, values] = run, origins
                 for axis, value, (i, _) in zip(grid, values, choice, strict=True):
                     if positions.setdefault((axis, value), i) != i:
@@ -147,6 +154,18 @@ def _origin(key: Key, origins: Mapping[Key, Key]) -> Key:
             return (*origins[key[:length]], *key[length:])
     inside = [origin for field, origin in origins.items() if field[: len(key)] == key]  # of a rule over several fields
     return inside[0] if inside else ("run", *key)
+
+
+def _is_set(values: Any, field: Key) -> bool:
+    for name in field:
+        if not isinstance(values, dict) or name not in values:
+            return False
+        values = values[name]
+    return True
+
+
+def _place(source: Source, origins: Mapping[Key, Key], field: Key) -> str:
+    return source.place(_origin(field, origins))
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from pydantic.fields import FieldInfo
 
 from experiments.configuration.experiment import MOST_RUNS, ExperimentConfig
 from experiments.configuration.hints import flow, section_of
-from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED, PROBES
-from models.config import FLOAT32, MOST_LAYERS, MOST_WEIGHTS, UsedWith
+from experiments.configuration.probes import PROBES
+from experiments.configuration.run import MOST_EVALUATIONS, MOST_ORDERED
+from models.config import MOST_LAYERS, MOST_WEIGHTS
+from models.fields import FLOAT32, UsedWith
 
 _HEAD = f"""\
 # Configuration
@@ -97,7 +99,7 @@ def _joined(section: str, name: str) -> str:
 
 def _meaning(field: FieldInfo) -> str:
     only = [used for used in field.metadata if isinstance(used, UsedWith)]
-    return "; ".join([field.description or "", *(f"only with {u.field} {', '.join(u.values)}" for u in only)])
+    return "; ".join([field.description or "", *(f"only with {u.field} {', '.join(u.values)}".rstrip() for u in only)])
 
 
 def _allowed(schema: dict[str, Any], field: FieldInfo, full_name: str) -> str:

@@ -19,6 +19,10 @@ _BASE_60 = re.compile(r"^[-+]?\d+(:\d+)+(\.\d*)?$")
 MOST_VALUES = 100_000  # of a file, lest nested aliases grow without end
 MOST_SHOWN = 100  # characters of a value in an error
 REPLACED_WHOLE = ("arms", "grid")
+GIVES_WAY = {  # to a field of dataset that is laid over it: what says the same otherwise, or something of it
+    "name": ("file", "label", "sha256"),
+    "file": ("name", "sha256"),
+}
 _OCTAL = re.compile(r"^[-+]?0\d+$")
 
 
@@ -68,9 +72,7 @@ class Source:
             for name, inner in value.items():
                 self.set((*key, name), inner, place)
             return
-        target[key[-1]] = value
-        for old in [k for k in self.places if k[: len(key)] == key]:
-            del self.places[old]
+        _lay(target, key, value, self.places)
         self.places[key] = place
 
 
@@ -237,10 +239,20 @@ def _merge(base: Source, top: Source) -> Source:
             if mergeable and not (len(here) == 1 and name in REPLACED_WHOLE):
                 lay(under[name], value, here)
                 continue
-            for old in [k for k in merged.places if k[: len(here)] == here]:
-                del merged.places[old]
-            under[name] = value
+            _lay(under, here, value, merged.places)
             merged.places.update({k: p for k, p in top.places.items() if k[: len(here)] == here})
 
     lay(merged.value, top.value, ())
     return merged
+
+
+def _lay(section: dict[str, Any], key: Key, value: Any, places: dict[Key, str]) -> None:
+    """Give the last field of `key` its value, in place of all that stood there and of what gives way to it."""
+    *path, name = map(str, key)
+    ways = GIVES_WAY.get(name, ()) if path[-1:] == ["dataset"] and value is not None else ()
+    for other in ways:
+        section.pop(other, None)
+    gone = [key, *((*key[:-1], other) for other in ways)]
+    for old in [place for place in places if any(place[: len(at)] == at for at in gone)]:
+        del places[old]
+    section[name] = value

@@ -24,7 +24,7 @@ from experiments.configuration.experiment import Run
 from experiments.records.storage import StorageError, difference, run_name, write_atomically
 from experiments.records.tidying import HOLDER, LOCK, NOTE
 
-WRITTEN = (NOTE, "results.parquet", "summary", "convergence.svg", "percentiles.svg")  # beside the arms' folders
+WRITTEN = (NOTE, "results.parquet", "summary", "figures", "index.html")  # beside the arms' folders
 LONGEST_NAME = 100  # of a folder; most file systems allow 255 bytes
 
 

@@ -141,12 +141,16 @@ def is_outdated(experiment: Path, run: Run) -> bool:
 
 
 def difference(experiment: Path, run: Run) -> str | None:
-    """Return the first setting in which an outdated run differs, as `run.steps: 500 → 2000`; None for any other."""
+    """Return the first setting in which an outdated run differs, as `run.steps: 500 → 2000`; None for any other.
+
+    Settings that there were not when it was made are told last: most have it as it was.
+    """
     if not is_outdated(experiment, run):
         return None
     about = _about(experiment / run_name(run)) or {}
     old, new = _flat(about.get("config"), "run"), _flat(run.config.model_dump(mode="json"), "run")
     changed = [name for name in {**new, **old} if old.get(name, NO_FIELD) != new.get(name, NO_FIELD)]
+    changed.sort(key=lambda name: name not in old)
     return "; ".join(f"{name}: {old.get(name, NO_FIELD)} → {new.get(name, NO_FIELD)}" for name in changed[:1])
 
 
@@ -174,17 +178,28 @@ def copy_run(
 def read_run(experiment: Path, run: Run) -> Record:
     """Read a run that is done; raises StorageError where it cannot be read."""
     directory = experiment / run_name(run)
-    about = _about(directory)
-    try:
-        if about is None:
-            raise FileNotFoundError("no run.json")
-        # Neither threads nor reading ahead: for a small file they take as long as the rest.
-        curves = _curves(pq.ParquetFile(directory / "curves.parquet", pre_buffer=False).read(use_threads=False))
-    except (OSError, ValueError, KeyError) as error:
-        raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
+    about, curves = read_about(directory), _curves(read_curves(directory))
     seconds = Curve(np.asarray(about["seconds"]["steps"], np.int64), np.asarray(about["seconds"]["values"], float))
     outcome = about["status"], curves, about["diverged_at"], about["error"]
     return Record(run.config, *outcome, seconds, about["provenance"])
+
+
+def read_about(directory: Path) -> dict[str, Any]:
+    """Return what `run.json` says of a run; raises StorageError where it cannot be read."""
+    about = _about(directory)
+    if about is None:
+        raise StorageError(f"{directory}: cannot be read (no run.json); delete it and run again")
+    return about
+
+
+def read_curves(directory: Path) -> pa.Table:
+    """Return a run's curves, a row a value: step, metric, value. Raises StorageError where they cannot be read."""
+    try:
+        # Neither threads nor reading ahead: for a small file they take as long as the rest.
+        table = pq.ParquetFile(directory / "curves.parquet", pre_buffer=False).read(use_threads=False)
+        return table.select(["step", "metric", "value"])
+    except (OSError, ValueError, KeyError) as error:
+        raise StorageError(f"{directory}: cannot be read ({error}); delete it and run again") from error
 
 
 def read_provenance(experiment: Path, run: Run) -> dict[str, Any] | None:

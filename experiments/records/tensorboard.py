@@ -6,9 +6,10 @@ without TensorFlow. Step is the update count; wall time runs with the seconds sp
 
 from __future__ import annotations
 
+import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,11 +20,19 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from experiments.configuration.experiment import Run
+from experiments.configuration.experiment import LEARNING_RATE, Run
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Record
 from experiments.records.tidying import EVENTS
 
+# Of an experiment's folder: where the summary lies, and what in it.
+SUMMARY, ARMS, TRIALS = "summary", "arms", "trials"
+CURVES = ("accuracy/validation", "loss/train")  # of every arm, a card each
+LOG10 = "log10 "
+ABOUT = ".about"  # in the name of the file of texts and pictures
+LEVEL = "level"  # begins the names of what steps are counted to, beside the arms
+LAST = "~"  # begins groups of tags that come after all others, and so come up closed, as all but the first two do
+QUARTILES, RESULT, PICTURES = f"{LAST}quartiles", f"{LAST}result", f"{LAST}pictures"
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
 
 
@@ -36,45 +45,58 @@ def write_run_events(directory: Path, run: Run, record: Record) -> None:
         if "/unit_" not in metric:
             for step, value in zip(curve.steps.tolist(), curve.values.tolist(), strict=True):
                 by_step[step].append((metric, value))
-    events = [event(0, started, _session_start(run))]
+    events = [event(0, started, session_start(hparams(run), run.config.trial()))]
     latest = started
     for step in sorted(by_step):
         latest = started + seconds.get(step, latest - started)
         values = [Summary.Value(tag=tag, simple_value=value) for tag, value in by_step[step]]
         events.append(Event(step=step, wall_time=latest, summary=Summary(value=values)))
     success = record.status != "failed"
-    events.append(event(0, latest, _session_end(success)))
+    events.append(event(0, latest, session_end(success)))
     write_events(directory, events, started)
 
 
 def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     """Write which hyperparameters and metrics the dashboard shows, once for the whole experiment."""
+    value = hparams_config(map(hparams, runs), {tag: tag for tag in SHOWN_METRICS})
+    for old in experiment.glob(EVENTS):
+        old.unlink()
+    now = time.time()
+    write_events(experiment, [event(0, now, value)], now)
+
+
+def hparams_config(trials: Iterable[Mapping[str, str | float]], metrics: Mapping[str, str]) -> Summary.Value:
+    """Return the columns of the dashboard: the hyperparameters of all trials, then metrics, tag → heading."""
     columns: dict[str, set[Any]] = defaultdict(set)
-    for run in runs:
-        for name, value in _hparams(run).items():
+    for trial in trials:
+        for name, value in trial.items():
             columns[name].add(value)
     infos = []
     for name, values in columns.items():
         info = api_pb2.HParamInfo(name=name, display_name=name.replace("_", " "))
         text = any(isinstance(v, str) for v in values)
         info.type = api_pb2.DATA_TYPE_STRING if text else api_pb2.DATA_TYPE_FLOAT64
-        for value in sorted(values, key=str):
-            info.domain_discrete.values.add(**({"string_value": str(value)} if text else {"number_value": value}))
+        if name.startswith(LOG10):  # offers its ends to choose, not a list
+            info.domain_interval.min_value, info.domain_interval.max_value = min(values), max(values)
+        else:
+            for value in sorted(values, key=str if text else float):
+                info.domain_discrete.values.add(**({"string_value": str(value)} if text else {"number_value": value}))
         infos.append(info)
-    metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=tag) for tag in SHOWN_METRICS]
-    about = api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics, time_created_secs=time.time())
+    shown = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag), display_name=name) for tag, name in metrics.items()]
+    about = api_pb2.Experiment(hparam_infos=infos, metric_infos=shown, time_created_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(experiment=about, version=hparams_metadata.PLUGIN_DATA_VERSION)
-    for old in experiment.glob(EVENTS):
-        old.unlink()
-    now = time.time()
-    write_events(experiment, [event(0, now, _hparams_value(hparams_metadata.EXPERIMENT_TAG, data))], now)
+    return _hparams_value(hparams_metadata.EXPERIMENT_TAG, data)
 
 
-def write_events(directory: Path, events: Iterable[Event], started: float) -> None:
-    """Write an event file; raises OSError where the disk does not take it."""
-    with (directory / EVENTS.replace("*", f"{started:.6f}")).open("wb") as file:
+def write_events(directory: Path, events: Iterable[Event], started: float, name: str = "") -> None:
+    """Write an event file, `name` in its own; raises OSError where the disk does not take it.
+
+    The time of its first event, by which TensorBoard orders runs and gives them colours, is the same in all: so they
+    are in the order of their names, and an arm has the same colour in every view.
+    """
+    with (directory / EVENTS.replace("*", f"{started:.6f}{name}")).open("wb") as file:
         writer = RecordWriter(file)
-        writer.write(Event(wall_time=started, file_version="brain.Event:2").SerializeToString())
+        writer.write(Event(wall_time=0, file_version="brain.Event:2").SerializeToString())
         for event in events:
             writer.write(event.SerializeToString())
         writer.flush()
@@ -85,14 +107,22 @@ def event(step: int, wall_time: float, value: Summary.Value) -> Event:
     return Event(step=step, wall_time=wall_time, summary=Summary(value=[value]))
 
 
-def _hparams(run: Run) -> dict[str, str | float]:
-    """Arm and grid values: what differs between the trials of an experiment."""
+def hparams(run: Run) -> dict[str, str | float]:
+    """Return arm and grid values: what differs between the trials of an experiment.
+
+    Learning rates stand there as logarithms, too, which a plot of them takes.
+    """
     short = {axis: axis.rpartition(".")[2] for axis in run.grid}
     ambiguous = {name for name in short.values() if list(short.values()).count(name) > 1}
     values: dict[str, str | float] = {"arm": run.arm}
     for axis, value in run.grid.items():
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and not _may_be_none(axis)
-        values[axis if short[axis] in ambiguous else short[axis]] = float(value) if number else str(value)
+        name = axis if short[axis] in ambiguous else short[axis]
+        if axis == LEARNING_RATE:
+            rate = run.config.optimizer.learning_rate  # a number, even where YAML reads 1e-3 as text
+            values |= {name: rate, f"{LOG10}{name}": math.log10(rate)}
+        else:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool) and not _may_be_none(axis)
+            values[name] = float(value) if number else str(value)
     return values
 
 
@@ -105,9 +135,10 @@ def _may_be_none(axis: str) -> bool:
     return type(None) in get_args(model)
 
 
-def _session_start(run: Run) -> Summary.Value:
-    start = plugin_data_pb2.SessionStartInfo(group_name=run.config.trial(), start_time_secs=time.time())
-    for name, value in _hparams(run).items():
+def session_start(values: Mapping[str, str | float], group: str) -> Summary.Value:
+    """Return what begins a session: its hyperparameters, and the trial that it belongs to with others of its group."""
+    start = plugin_data_pb2.SessionStartInfo(group_name=group, start_time_secs=time.time())
+    for name, value in values.items():
         if isinstance(value, str):
             start.hparams[name].string_value = value
         else:
@@ -116,7 +147,8 @@ def _session_start(run: Run) -> Summary.Value:
     return _hparams_value(hparams_metadata.SESSION_START_INFO_TAG, data)
 
 
-def _session_end(success: bool) -> Summary.Value:
+def session_end(success: bool) -> Summary.Value:
+    """Return what ends a session, with its status."""
     status = api_pb2.STATUS_SUCCESS if success else api_pb2.STATUS_FAILURE
     end = plugin_data_pb2.SessionEndInfo(status=status, end_time_secs=time.time())
     data = plugin_data_pb2.HParamsPluginData(session_end_info=end, version=hparams_metadata.PLUGIN_DATA_VERSION)

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 RUN, CURVES = "run.json", "curves.parquet"
@@ -39,10 +39,13 @@ def clear(directory: Path, heir: Path | None = None) -> None:
 
 def clear_events(folder: Path) -> None:
     """Remove the events that we wrote into a folder and into those inside it, which go once they are empty."""
+    left = set()
     for path in [*folder.rglob(EVENTS)]:
         path.unlink()
-        if path.parent != folder and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        left |= {inner for inner in path.parents if folder in inner.parents}
+    for inner in sorted(left, reverse=True):  # the innermost first
+        with contextlib.suppress(OSError):  # not empty
+            inner.rmdir()
 
 
 def tidy(folder: Path, runs: Collection[Path]) -> None:
@@ -74,20 +77,24 @@ def has_failed(run: Path) -> bool:
 
 
 def strays(folder: Path, runs: Collection[Path]) -> list[Path]:
-    """Return the directories of runs that lie in a folder and are none of `runs`, such as those of an arm given up.
+    """Return the directories of runs that lie in a folder and are none of `runs`, such as those of an arm given up."""
+    known = set(runs)
+    return sorted(directory for directory in run_directories(folder) if directory not in known)
+
+
+def run_directories(folder: Path) -> Iterator[Path]:
+    """Yield the directories of all runs that lie in an experiment's folder.
 
     Runs of another experiment, whose folder lies inside this one, are not looked at.
     """
-    known, found = set(runs), []
     for name, inner, files in os.walk(folder):
         if Path(name) != folder and {NOTE, LOCK, HOLDER} & set(files):
             inner.clear()
             continue
         is_run = {RUN, CURVES} <= set(files)
-        if is_run and Path(name) not in known:
-            found.append(Path(name))
+        if is_run:
+            yield Path(name)
         inner[:] = [] if is_run else [other for other in inner if not other.startswith(".")]
-    return sorted(found)
 
 
 def remove_strays(folder: Path, runs: Collection[Path]) -> None:

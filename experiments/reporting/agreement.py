@@ -23,7 +23,7 @@ def agreement(
     """Return, in sentences, how many verdicts and effects are as published, which are not, and what may be the reason.
 
     published: by claim; what is not among them is not compared, nor is a claim over all claims where not all are
-    judged. An effect is as published where its estimate lies in the published 95.9 % interval. provenance: of the runs
+    judged. An effect is as published where its estimate lies in the published 99.7 % interval. provenance: of the runs
     judged here and of the published ones; asked for only where something differs.
     """
     whole = published.keys() <= {result.id for result in judged}
@@ -57,9 +57,9 @@ def _effects(
         there = {_key(row): row for row in published[result.id].rows if has_effect(row)}
         for row in result.rows:
             other = there.get(_key(row)) if has_effect(row) else None
-            if other is not None and other.usual[0] <= other.usual[1]:
+            if other is not None and other.decided[0] <= other.usual[1]:
                 pairs += 1
-                if row.estimate[1] < other.usual[0] or row.estimate[0] > other.usual[1]:
+                if row.estimate[1] < other.decided[0] or row.estimate[0] > other.usual[1]:
                     outside.append((result, row, other))
     return outside, pairs
 
@@ -73,7 +73,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 def _of_effects(outside: Sequence[tuple[ClaimResult, Row, Row]], pairs: int) -> Iterator[str]:
     if not pairs:
         return
-    count = f"{pairs - len(outside)} of {pairs} effects inside the published 95.9 % intervals"
+    count = f"{pairs - len(outside)} of {pairs} effects inside the published 99.7 % intervals"
     yield f"{count}; outside:" if outside else f"{count}."
     for result, row, other in outside[:MOST_EFFECTS]:
         yield f"{result.id}, {row_words(row)}: {format_effect(row)}, published as {format_effect(other)}"

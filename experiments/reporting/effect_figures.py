@@ -15,10 +15,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.claims import ClaimResult, Row, Verdict
-from experiments.reporting.figures import INK, STYLE, TICK_STEPS, log_axis, new_figure
+from experiments.reporting.figures import INK, STYLE, TICK_STEPS, WIDTH, log_axis
 from experiments.reporting.wording import (
     SYMBOLS,
     comparison_words,
+    cut,
     format_band,
     format_effect,
     has_effect,
@@ -48,8 +49,8 @@ MARKERS: dict[Verdict, str] = {
 }
 OF_ROWS: tuple[Verdict, ...] = ("supported", "no material difference", "reversed", "unresolved")
 BAND_COLOUR = COLOURS["no material difference"]
-LANE = 0.25  # inches a row
-LONGEST_LABEL, LONGEST_TITLE = 40, 100  # letters
+LANE, LEGEND, LABELS, EFFECTS = 0.25, 0.55, 3.5, 2.0  # inches: a row, what stands above, beside and behind it
+LONGEST_LABEL, LONGEST_TITLE = 54, 100  # letters
 
 
 @mpl.rc_context(STYLE)
@@ -63,14 +64,19 @@ def effect_figure(result: ClaimResult) -> Figure:
         if has_effect(row):
             part = row.part
             panels.setdefault((part.name, part.effect, part.unit, part.measure, format_band(row)), []).append(row)
-    heights = [len(rows) + 0.6 for rows in panels.values()] or [2.0]
-    figure, all_axes = new_figure(0.7 + LANE * sum(heights) + 0.75 * len(heights), rows=len(heights), heights=heights)
+    heights = [0.45 + LANE * (len(rows) + 0.2) + 0.5 for rows in panels.values()] or [0.5]
+    height = LEGEND + sum(heights)
+    figure = Figure(figsize=(WIDTH, height))
+    top = height - LEGEND
     if not panels:
-        all_axes[0].set_axis_off()
-        all_axes[0].text(0.5, 0.5, result.reason or "no effect to draw", ha="center", va="center", wrap=True)
+        figure.text(0.5, 0.5, result.reason or "no effect to draw", ha="center", va="center", wrap=True)
         return figure
-    for axes, rows in zip(all_axes, panels.values(), strict=True):
+    for rows, of_panel in zip(panels.values(), heights, strict=True):
+        inches = (LABELS, top - of_panel + 0.5, WIDTH - LABELS - EFFECTS, of_panel - 0.95)
+        axes = figure.add_axes((inches[0] / WIDTH, inches[1] / height, inches[2] / WIDTH, inches[3] / height))
         _draw_panel(axes, rows)
+        axes.xaxis.set_label_coords(0.5, -0.33 / inches[3])
+        top -= of_panel
     shown = [row for rows in panels.values() for row in rows]
     handles: list[Artist] = [
         verdict_handle(verdict) for verdict in COLOURS if any(row.verdict == verdict for row in shown)
@@ -82,13 +88,8 @@ def effect_figure(result: ClaimResult) -> Figure:
             Line2D([], [], color=INK, lw=1, label="99.7 %: decides"),
             Patch(color=BAND_COLOUR, alpha=0.13, lw=0, label="no material difference"),
         ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=8.5, columnspacing=1.1, handlelength=1.5)
+    figure.legend(handles=handles, loc="upper left", ncols=4, fontsize=8.5, columnspacing=1.1, handlelength=1.5)
     return figure
-
-
-def cut(text: str, letters: int = LONGEST_LABEL) -> str:
-    """Return a label short enough to leave room for the axes beside it."""
-    return text if len(text) <= letters else f"{text[: letters - 1].rstrip(' ,')}…"
 
 
 def verdict_handle(verdict: Verdict) -> Line2D:
@@ -143,14 +144,14 @@ def _draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
     if part.name:
-        axes.set_title(cut(part.name, LONGEST_TITLE), loc="left", fontsize=9, fontweight="bold")
+        axes.set_title(cut(part.name, LONGEST_TITLE), loc="left", x=-0.6, y=1.02, fontsize=9, fontweight="bold")
     unit = unit_words(part)
     axes.set_xlabel(comparison_words(part) + (f" ({unit})" if unit else ""), fontsize=9)
 
 
 def _label(row: Row) -> str:
     aside = "" if row.decides else f" ({row.part.role})"
-    return f"{SYMBOLS[row.verdict]} {cut(moderator_words(row))}{aside}".rstrip()
+    return f"{SYMBOLS[row.verdict]} {cut(moderator_words(row), LONGEST_LABEL)}{aside}".rstrip()
 
 
 def _draw_seeds(axes: Axes, row: Row, y: int, low: float, high: float) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from experiments.configuration.experiment import LEARNING_RATE
 from experiments.records.storage import Curve
+from experiments.reporting.arm_styles import ArmStyle, arm_styles
+from experiments.reporting.compact_svg import compact
 from experiments.reporting.wording import plain_number
 
 INK = "#1c2733"  # becomes the page's text colour in an inline figure
@@ -43,10 +44,6 @@ STYLE: dict[Any, Any] = {  # Any: matplotlib types its parameter names one by on
         ["text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"], INK
     ),
 }
-# Okabe & Ito's colours that stand out on white and on black, none of which means a verdict here.
-ARM_COLOURS = ("#E69F00", "#0072B2", "#CC79A7", "#56B4E9", "#8C6D31", "#7F7F7F")
-ARM_LINES = ("-", "-", "--", "-.", ":", (0, (6, 1, 1, 1)))
-ARM_MARKERS = ("o", "s", "^", "D", "v", "P")
 MOST_BANDS = 4
 TICK_STEPS = [1, 2, 2.5, 5, 10]
 _NO_METADATA = dict.fromkeys(["Date", "Creator", "Format", "Type"])
@@ -96,8 +93,9 @@ def convergence_figure(*panels: Convergence) -> Figure:
     log_steps = all(_happens_early(list(bands.values())) for bands in of_panels)
     with_bands = max(map(len, of_panels)) <= MOST_BANDS
     for axes, panel, bands in zip(all_axes, panels, of_panels, strict=False):
-        for i, (arm, b) in enumerate(bands.items()):
-            _draw_band(axes, arm, b, _line(i), log_steps, with_bands)
+        styles = arm_styles(bands)
+        for arm, b in bands.items():
+            _draw_band(axes, arm, b, line_of(styles[arm]), log_steps, with_bands)
         if panel.level is not None:
             label = f"steps to {100 * panel.level:.1f} %"
             axes.axhline(100 * panel.level, color=INK, lw=1, ls=(0, (2, 2)), label=label)
@@ -129,13 +127,14 @@ def _draw_band(axes: Axes, arm: str, b: Band, line: dict[str, Any], log_steps: b
 
 
 @mpl.rc_context(STYLE)
-def rate_figure(table: pd.DataFrame) -> Figure:
+def rate_figure(table: pd.DataFrame, kinds: Mapping[str, str] | None = None) -> Figure:
     """Draw accuracy against the learning rate, median over runs, one line an arm; diverged runs are marked.
 
-    table: one row a run, as `results_table` makes it.
+    table: one row a run, as `results_table` makes it. kinds: arm → its kind of normalization.
     """
     rate, column = LEARNING_RATE, "final_validation_accuracy"
     arms = list(dict.fromkeys(table["arm"]))
+    styles = arm_styles(arms, kinds)
     lost = {
         (i, rate_value): f"{(runs['status'] == 'diverged').sum()} of {len(runs)}"
         for i, arm in enumerate(arms)
@@ -146,18 +145,18 @@ def rate_figure(table: pd.DataFrame) -> Figure:
     figure, (axes, *below) = new_figure(
         3.9 + strip, rows=1 + bool(strip), heights=[3.0, strip] if strip else None, share_x=True
     )
-    for i, arm in enumerate(arms):
+    for arm in arms:
         runs = table[table["arm"] == arm]
         values = runs[column].where(runs["status"] != "diverged", -np.inf).groupby(runs[rate]).median()
         values = values.where(np.isfinite(values))
-        axes.plot(values.index, 100 * values, label=arm, marker=ARM_MARKERS[i % len(ARM_MARKERS)], ms=5, **_line(i))
+        axes.plot(values.index, 100 * values, label=arm, marker=styles[arm].marker, ms=5, **line_of(styles[arm]))
     log_axis(axes)
     axes.xaxis.set_major_locator(FixedLocator(sorted(table[rate].unique())))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("final validation accuracy (%)")
     for strip_axes in below:
         for (i, at), words in lost.items():
-            strip_axes.plot(at, i, "x", color=_line(i)["color"], ms=6, mew=1.8)
+            strip_axes.plot(at, i, "x", color=styles[arms[i]].colour, ms=6, mew=1.8)
             strip_axes.annotate(
                 words, (at, i), xytext=(-7, 0), textcoords="offset points", ha="right", va="center", fontsize=8
             )
@@ -178,13 +177,13 @@ def percentiles_figure(
     percentiles: arm → curves of the percentiles of one unit of the last hidden layer before its activation.
     """
     figure, (left, *others) = new_figure(3.4, columns=1 + len(percentiles))
-    for i, (arm, runs) in enumerate(accuracy.items()):
+    styles = arm_styles(dict.fromkeys([*accuracy, *percentiles]))
+    for arm, runs in accuracy.items():
         b = band(runs)
-        left.plot(b.steps, 100 * b.median, label=arm, **_line(i))
+        left.plot(b.steps, 100 * b.median, label=arm, **line_of(styles[arm]))
     left.set(title="(a) test accuracy", ylabel="test accuracy (%)")
-    order = list(accuracy)
     for letter, axes, (arm, curves) in zip("bcdefgh", others, percentiles.items(), strict=False):
-        line = _line(order.index(arm) if arm in order else 0) | {"ls": "-"}
+        line = line_of(styles[arm]) | {"ls": "-"}
         low, median, high = curves
         axes.plot(median.steps, median.values, **line)
         axes.fill_between(low.steps, low.values, high.values, color=line["color"], alpha=0.2, lw=0)
@@ -236,32 +235,15 @@ def log_axis(axes: Axes) -> None:
 
 
 def inline_svg(figure: Figure, name: str, description: str) -> str:
-    """Return a figure as SVG for use inside an HTML page: the page's text colour, ids unique by `name`.
+    """Return a figure as SVG for use inside an HTML page: the page's text colour and font, ids unique by `name`."""
+    return inline_file(_svg(figure, name), name, description)
 
-    Matplotlib numbers ids from 1 in each figure and styles every element of the page; neither survives.
-    """
-    svg = _svg(figure, name)
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>\s*", "", svg, flags=re.DOTALL)
-    used = set(re.findall(r'(?:href="|url\()#([^")]+)', svg))
-    svg = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", svg)
-    svg = re.sub(r'(href="|url\()#', rf"\1#{name}-", svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"\d+\.\d{3,}", _two_decimals, tag[0]), svg)  # not what is written
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL).replace(INK, "currentColor")
-    view = re.search(r'viewBox="[^"]+"', svg)
-    assert view is not None  # matplotlib always writes one
+
+def inline_file(svg: str, name: str, description: str) -> str:
+    """Return a figure that `svg_file` made, likewise, without its white ground."""
+    drawn = compact(svg.replace("fill: #ffffff", "fill: none"), name, INK)
     label = html.escape(description)
-    root = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view[0]}'
-    return re.sub(
-        r"<svg[^>]*>",
-        lambda _: f'{root} role="img" aria-label="{label}" stroke-linejoin="round" stroke-linecap="butt">',
-        svg,
-        count=1,
-    )
-
-
-def _two_decimals(number: re.Match[str]) -> str:
-    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+    return drawn.replace("<svg", f'<svg role="img" aria-label="{label}" stroke-linejoin="round"', 1)
 
 
 def svg_file(figure: Figure, name: str) -> str:
@@ -276,10 +258,9 @@ def _svg(figure: Figure, name: str, facecolor: str = "none") -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 
-def _line(i: int) -> dict[str, Any]:
-    # Every turn through the colours starts two line styles further on, so that no pair comes twice.
-    turn, place = divmod(i, len(ARM_COLOURS))
-    return {"color": ARM_COLOURS[place], "ls": ARM_LINES[(place + 2 * turn) % len(ARM_LINES)]}
+def line_of(style: ArmStyle) -> dict[str, Any]:
+    """Return what matplotlib draws an arm's line with."""
+    return {"color": style.colour, "ls": style.line}
 
 
 def _legend(figure: Figure, title: str) -> None:

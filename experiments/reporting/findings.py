@@ -154,8 +154,8 @@ def finding(row: Row) -> str:
 
 
 def _least(row: Row) -> float:
-    return row.usual[0]
+    return row.decided[0]
 
 
 def _most(row: Row) -> float:
-    return row.usual[1]
+    return row.decided[1]

@@ -17,7 +17,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.part_runs import Results
 from experiments.configuration.experiment import LEARNING_RATE
-from experiments.reporting.figures import INK, STYLE, log_axis, new_figure
+from experiments.reporting.arm_styles import arm_styles
+from experiments.reporting.figures import INK, STYLE, line_of, log_axis, new_figure
 from experiments.reporting.wording import known_end, plain_number
 
 AT_EQUAL_RATE, WHEN_TUNED, CNN = "faster_at_equal_rate", "faster_when_tuned", "faster_cnn"
@@ -28,13 +29,18 @@ NETS = {  # as the core experiments name them
     "relu": "ReLU MLP",
     "cnn": "ReLU CNN",
 }
-COLOURS = {"sigmoid_x1": "#E69F00", "sigmoid_x4": "#CC79A7", "relu": "#0072B2", "cnn": "#009E73"}
+COLOURS = {
+    "sigmoid_x1": "#B8386A",
+    "sigmoid_x4": "#6B7A1F",
+    "relu": "#2E8B57",
+    "cnn": "#8A8A8A",
+}  # no arm compared there
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
-ARMS = {"no_bn": ("without BN", "#D55E00", "s"), "custom_bn": ("with BN", "#0072B2", "o")}
+ARMS = {"no_bn": "without BN", "custom_bn": "with BN"}
 MOST = 100.0  # times fewer steps, or more: the axis goes no further
 ARROW = 1.45  # how far an arrow reaches, as a factor
 LABEL = 0.065  # of the axes' height, between the names of two lines
-WORDS = "Line: median; shade: 95.9 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
+WORDS = "Line: median; shade: 99.7 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
 
 
 @mpl.rc_context(STYLE)
@@ -137,8 +143,8 @@ def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[
     for net, (x, rows) in lines.items():
         known = [known_end(row) for row in rows]
         middle = np.clip([value for value, _ in known], 1 / MOST, MOST)
-        usual = np.array([row.usual for row in rows])
-        low, high = (np.clip(np.where(np.isnan(end), middle, end), 1e-3 / MOST, 1e3 * MOST) for end in usual.T)
+        seeds = np.array([row.decided for row in rows])
+        low, high = (np.clip(np.where(np.isnan(end), middle, end), 1e-3 / MOST, 1e3 * MOST) for end in seeds.T)
         axes.fill_between(x, low, high, color=COLOURS[net], alpha=0.15, lw=0)
         axes.plot(x, middle, color=COLOURS[net], marker=SHAPES[net], ms=5.5, lw=1.8)
         for at, value, (_, sign) in zip(x, middle, known, strict=True):
@@ -160,7 +166,7 @@ def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[
 def _times_axis(axes: Axes, rows: Sequence[Row]) -> None:
     """Make the y axis one of times fewer steps, with 1 and the band of no material difference."""
     known = [known_end(row) for row in rows]
-    ends = [end for row in rows for end in row.usual if 0 < end < math.inf]
+    ends = [end for row in rows for end in row.decided if 0 < end < math.inf]
     ends += [value * {"≥": ARROW, "≤": 1 / ARROW, "": 1.0}[sign] for value, sign in known]
     low, high = max(min([0.5, *ends]) / 1.15, 1 / MOST), min(max([2.0, *ends]) * 1.3, MOST)
     axes.set_yscale("log")
@@ -210,14 +216,15 @@ def _draw_accuracies(axes: Axes, of_net: Results) -> None:
     config, table = of_net.config, of_net.table
     rates = [float(rate) for rate in config.grid[LEARNING_RATE]]
     runs = table[table["seed"].isin(config.seeds) & table[LEARNING_RATE].isin(rates)]
-    for arm, (words, colour, shape) in ARMS.items():
+    styles = arm_styles(ARMS)
+    for arm, words in ARMS.items():
         by_rate = runs[runs["arm"] == arm].groupby(LEARNING_RATE)["late_validation_accuracy"]
         quartiles = 100 * by_rate.quantile(np.array([0.25, 0.5, 0.75])).unstack()
         if quartiles.empty:
             continue
         x = quartiles.index.to_numpy(float)
-        axes.fill_between(x, quartiles[0.25], quartiles[0.75], color=colour, alpha=0.18, lw=0)
-        axes.plot(x, quartiles[0.5], color=colour, marker=shape, ms=4.5, lw=1.6, label=words)
+        axes.fill_between(x, quartiles[0.25], quartiles[0.75], color=styles[arm].colour, alpha=0.18, lw=0)
+        axes.plot(x, quartiles[0.5], marker=styles[arm].marker, ms=4.5, lw=1.6, label=words, **line_of(styles[arm]))
     log_axis(axes)
     axes.set_ylim(-2, 102)
     if axes.get_lines():

@@ -16,10 +16,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.statistics import Band
-from experiments.reporting.effect_figures import BAND_COLOUR, OF_ROWS, cut, draw_intervals, verdict_handle
+from experiments.reporting.effect_figures import BAND_COLOUR, OF_ROWS, draw_intervals, verdict_handle
 from experiments.reporting.figures import INK, STYLE, new_figure
 from experiments.reporting.findings import row_counts
-from experiments.reporting.wording import SYMBOLS, has_effect, plain_number
+from experiments.reporting.wording import SYMBOLS, cut, has_effect, plain_number
 
 FARTHEST = 100.0  # bands; what lies beyond is marked at the edge
 LEAST, LANE, MOST = 0.24, 0.075, 1.2  # inches a claim takes: at least, for each row, at most

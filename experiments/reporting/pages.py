@@ -16,6 +16,7 @@ from experiments.reporting.wording import (
     format_band,
     format_effect,
     moderator_words,
+    notes,
     side_words,
     verdict_words,
 )
@@ -31,7 +32,7 @@ FIGURES = {
     "steps_by_accuracy": "At the best learning rates, how many times fewer steps does BN need?",
     "accuracy_by_rate": "At which learning rates does a network train, with and without BN?",
 }
-HEAD = ("comparison", "held", "effect [95.9 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
+HEAD = ("comparison", "held", "effect [99.7 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
 
 
 def first_look(tier: str, judged: Sequence[ClaimResult], folder: str, settings: Settings = MappingProxyType({})) -> str:
@@ -90,8 +91,8 @@ def _section(name: str, tiers: Tiers, settings: Mapping[str, Settings]) -> str:
     lines += [f"* Scale: {_cell([config.scale])}"] if config.scale else []
     for tier, result in found.items():
         lines += ["", f"**{DATA[tier]}: {claim_verdict(result)}**: {_cell([result.reason])}"]
-        if notes := dict.fromkeys(row.comparison.note for row in result.rows if row.comparison.note):
-            lines += ["", *(f"* {_cell([note])}" for note in notes)]
+        if noted := notes(result.rows):
+            lines += ["", *(f"* {_cell([note])}" for note in noted)]
         if result.rows:
             lines += ["", f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *map(_row, result.rows)]
         if words := settings.get(tier, {}).get(name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from experiments.analysis.claims import ClaimResult, Row
+from experiments.analysis.claims import DECIDED, ClaimResult, Row
 from experiments.analysis.statistics import Band
 from experiments.reporting.findings import ends_of
 from experiments.reporting.headline_figures import (
@@ -45,6 +45,8 @@ def times_fewer(rows: Rows) -> str:
     if first == last:
         return f"{first} steps"
     unit = " ".join(last.split()[-2:])
+    if unit == "times fewer" and first.startswith("at least") and first.endswith(unit):
+        return f"{first} steps"
     if unit == "times fewer" and first.endswith(unit):
         return f"{first.removesuffix(f' {unit}')} to {last} steps"
     if first.endswith("times as many") and last.endswith("times as many"):
@@ -102,7 +104,11 @@ def _costs(judged: Sequence[ClaimResult]) -> str:
 
 
 def _by_network(words: str, over: str, found: Mapping[str, Rows]) -> str:
-    said = [f"{times_fewer(rows)} in {_article(NETS[net])}{_open(rows, over)}" for net, rows in found.items()]
+    said = []
+    for net, rows in found.items():
+        decided = [row for row in rows if row.verdict in DECIDED]  # no end of a range is one that the seeds leave open
+        ratios = f"{times_fewer(decided)} in " if decided else "a number that is open in "
+        said.append(f"{ratios}{_article(NETS[net])}{_open(rows, over)}")
     need = "batch normalization needs, to the same accuracy,"
     return f"{words}, {need} {'; '.join(said)}." if said else ""
 

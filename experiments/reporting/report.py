@@ -18,20 +18,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from experiments.analysis.claims import ClaimResult
+from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.measures import FRECHET
+from experiments.analysis.part_runs import Results
 from experiments.analysis.statistics import AACheck
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.configuration.gan import GanConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
+from experiments.reporting.arm_styles import kinds_of
 from experiments.reporting.commands import PROJECT, from_folder, shell_command
 from experiments.reporting.effect_figures import effect_figure
-from experiments.reporting.figures import Convergence, convergence_figure, inline_svg, rate_figure
+from experiments.reporting.figures import Convergence, convergence_figure, inline_file, inline_svg, rate_figure
 from experiments.reporting.findings import finding, main_effect
 from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA
+from experiments.reporting.quantities import Panel, SideName, panels_of, side_numbers
+from experiments.reporting.quantity_figures import quantity_figure
+from experiments.reporting.quantity_words import topic_of
 from experiments.reporting.quotable import quotable
 from models.config import ModelConfig
 
@@ -57,29 +62,40 @@ def render_report(
     provenance: Mapping[str, Any],
     aa_check: AACheck | None,
     headlines: Sequence[tuple[str, Figure]] = (),
+    curves: Mapping[str, str] | None = None,
     folder: Path | None = None,
     spread: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> str:
     """Return report.html.
 
     evidence: experiment → its runs; several claims may read one. headlines: captions and figures that come first.
+    curves: claim → its specification curve, as a file of SVG, where one was made.
     folder: where the results lie if not where `scripts/report.py` looks for them. spread: draws the other figures, by
     several processes perhaps.
     """
+    tables = {name: Results(found.experiment, found.table) for name, found in evidence.items()}
+    names = [result.id for result in results]
+    panels = [(f"q{place}", result.id, panels_of(result, tables)) for place, result in enumerate(results)]
+    numbered = [(f"e{place}", result) for place, result in enumerate(results)]
     return _environment().get_template("report.html.jinja").render(
         results=results,
         counts=wording.counts(results),
         sentences=quotable(results, DATA.get(tier, tier)),
         tier=tier,
-        headlines=[_svg(figure, f"headline-{i}", caption) for i, (caption, figure) in enumerate(headlines)],
+        headlines=[(words, _svg(figure, f"headline-{i}", words)) for i, (words, figure) in enumerate(headlines)],
         overview=_svg(verdict_overview(results), "overview", wording.counts(results)) if results else "",
-        effects=dict(zip([result.id for result in results], spread(_effects, results), strict=True)),
-        experiments=list(spread(_experiment, list(evidence.items()))),
+        topics={result.id: topic_of(result.config) for result in results},
+        quantities=dict(zip(names, spread(_quantities, panels), strict=True)),
+        effects=dict(zip(names, spread(_effects, numbered), strict=True)),
+        curves={name: _specification_curve(name, (curves or {}).get(name)) for name in names},
+        experiments=list(spread(_experiment, [(f"r{place}", *of) for place, of in enumerate(evidence.items())])),
         shown=evidence.keys(),
         aa_check=aa_check,
         provenance={name.replace("_", " "): _flat(value) for name, value in provenance.items()},
         words=wording,
         finding=finding,
+        side_numbers=functools.partial(_side_numbers, tables),
+        sort_value=_sort_value,
         main_effect=main_effect,
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
@@ -97,26 +113,40 @@ def _environment() -> Environment:
     )
 
 
-def _effects(result: ClaimResult) -> Markup:
+# The short name of a figure is a part of every mark in it, ten thousands in a report.
+def _effects(found: tuple[str, ClaimResult]) -> Markup:
     """The figure of a claim's rows; nothing where none has an effect."""
+    short, result = found
     if not any(map(wording.has_effect, result.rows)):
         return Markup()
-    return _svg(effect_figure(result), f"{result.id}-effects", f"{result.id}: every row's effect")
+    return _svg(effect_figure(result), short, f"{result.id}: every row's effect")
 
 
-def _experiment(found: tuple[str, Evidence]) -> dict[str, Any]:
+def _quantities(found: tuple[str, str, Sequence[Panel]]) -> Markup:
+    """The figure of what a claim's arms come to; nothing where there is nothing to draw."""
+    short, name, panels = found
+    return _svg(quantity_figure(panels), short, f"{name}: what the arms come to") if panels else Markup()
+
+
+def _specification_curve(name: str, svg: str | None) -> Markup:
+    if svg is None:
+        return Markup()
+    return Markup(inline_file(svg, f"{name}-curve", f"{name}: its effect under every specification"))
+
+
+def _experiment(found: tuple[str, str, Evidence]) -> dict[str, Any]:
     """What the report shows of an experiment: its figures and settings."""
-    name, evidence = found
+    short, name, evidence = found
     figures: list[tuple[str, Markup]] = []
 
     def add(caption: str, figure: Figure) -> None:
-        figures.append((caption, _svg(figure, f"runs-{name}-{len(figures)}", f"{name}: {caption}")))
+        figures.append((caption, _svg(figure, f"{short}-{len(figures)}", f"{name}: {caption}")))
 
     if any(evidence.curves.values()):
         add("Validation accuracy over training", convergence_figure(Convergence(evidence.curves)))
     if (rates := _rate_runs(evidence)) is not None:
         runs, seeds = rates
-        add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs))
+        add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs, kinds_of(evidence.experiment)))
     resolved = yaml.safe_dump(evidence.experiment.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
     title, settings = evidence.experiment.title, settings_words(evidence.experiment)
     return {"name": name, "title": title, "figures": figures, "settings": settings, "resolved": resolved}
@@ -144,13 +174,15 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     scaling = [word for word in ("standardize", "binarize") if getattr(data, word)]
     subset = [f"first {data.train_examples:,} training examples"] if data.train_examples else []
     layers = _layers(model)
-    initialization = model.initialization + (f" × {model.init_scale:g}" if model.init_scale != 1 else "")
-    constants = [f"momentum {optimizer.momentum:g}"] if optimizer.momentum else []
+    initialization = model.initialization + (
+        f" × {wording.plain_number(model.init_scale)}" if model.init_scale != 1 else ""
+    )
+    constants = [f"momentum {wording.plain_number(optimizer.momentum)}"] if optimizer.momentum else []
     if LEARNING_RATE not in experiment.grid:
-        constants.append(f"learning rate {optimizer.learning_rate:g}")
+        constants.append(f"learning rate {wording.plain_number(optimizer.learning_rate)}")
     words = [
         ("data", _list([data.name, f"batches of {data.batch_size}", *subset, *scaling])),
-        ("network", _list([f"{model.kind} {layers}", model.activation, initialization])),
+        ("network", model.build or _list([f"{model.kind} {layers}", model.activation, initialization])),
         *([("against", _against(run.gan))] if run.gan else []),
         ("optimizer", _list([optimizer.kind, *constants])),
         ("training", f"{run.steps:,} steps, evaluated every {run.evaluate_every}"),
@@ -171,7 +203,22 @@ def _against(gan: GanConfig) -> str:
 
 
 def _layers(model: ModelConfig) -> str:
-    return "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
+    layers = "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
+    return layers + (f", dense {'-'.join(map(str, model.dense))}" if model.dense else "")
+
+
+def _side_numbers(tables: Mapping[str, Results], claim: str, row: Row, side: SideName) -> str:
+    """Return what else is to be known of one arm of a row: 'no_bn, accuracy 96.1 %, 2 of 20 diverged'."""
+    found = side_numbers(row, side, claim, tables)
+    if found is None:
+        return ""
+    return f"{found.arm}, accuracy {found.accuracy:.1f} %, {found.diverged} of {found.runs} diverged"
+
+
+def _sort_value(row: Row) -> float | str:
+    """By what rows are put in order: what is known of the effect; at the end where nothing is."""
+    value = wording.known_end(row)[0]
+    return "-Infinity" if math.isnan(value) else value
 
 
 def _svg(figure: Figure, name: str, description: str) -> Markup:
@@ -194,7 +241,7 @@ def _flat(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case float() if math.isfinite(value):
-            return f"{value:g}"
+            return wording.plain_number(value)
         case _:
             return str(value)
 

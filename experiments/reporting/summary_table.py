@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 from rich import box
@@ -26,42 +27,81 @@ from experiments.reporting.wording import SYMBOLS, comparison_words, effect_or_r
 NUMBERS = 60  # columns that the numbers of a line take
 
 
-def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
-    """Print a row an arm, what sets it apart from the first of its network and, where there is a claim, the verdict."""
+@dataclass(frozen=True)
+class Described:
+    """What came out of one network's arms: cells under a header, the level that steps are counted to, sentences."""
+
+    header: list[str]
+    rows: list[list[str]]
+    level: str
+    sentences: list[str]
+
+
+def described(experiment: Experiment, table: pd.DataFrame) -> tuple[list[Described], list[str]]:
+    """Return what came out of every network, and remarks on all of it."""
     networks = summarize(experiment, table)
-    points = POINTS_ON_DIGITS if experiment.dataset_names == {"digits"} else POINTS
+    points = POINTS_ON_DIGITS if experiment.sources == {"digits"} else POINTS
     rows = [row for network in networks for row in network.arms]
     rated = any(row.best_rate is not None for row in rows)
     ranged = any(row.trains_to is not None for row in rows)
-    of_images = "final_test_frechet" in table
-    print_paragraph(console, experiment.config.title, style="bold")
+    of_images, found = "final_test_frechet" in table, []
     for network in networks:
+        header, *cells = _cells(network, len(networks) > 1, rated, ranged, of_images)
         against = [] if of_images else contrasts(network, points)
-        console.print()
-        console.print(_table(console, network, len(networks) > 1, rated, ranged, of_images))
-        console.print()
-        if network.level:
-            print_paragraph(console, level_words(network.level), style="dim")
-        for contrast in against:
-            if words := sentence(network, contrast, rated):
-                print_paragraph(console, words)
-    console.print()
-    for line in _remarks(rows, rated, of_images):
-        print_paragraph(console, line, style="dim")
-    _print_verdict(console, experiment, table)
-    console.print()
+        sentences = [words for of in against if (words := sentence(network, of, rated))]
+        found.append(Described(header, cells, level_words(network.level) if network.level else "", sentences))
+    return found, [*_remarks(rows, rated, of_images)]
 
 
-def _print_verdict(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
+def verdict_lines(experiment: Experiment, table: pd.DataFrame) -> list[str]:
+    """Return the verdict on the experiment's own claim, then a line for each of its rows; nothing without a claim."""
     claim = experiment.config.claim
     if claim is None or not claim.parts:
-        return
+        return []
     result = judge(experiment.name, claim, {experiment.name: Results(experiment.config, table)})
+    rows = (
+        f"{SYMBOLS[row.verdict]} {row.part.name or comparison_words(row.part)}: {effect_or_reason(row)}"
+        for row in result.rows
+    )
+    return [f"{verdict_words(result.verdict)}: {claim.statement}", *rows]
+
+
+def result_markdown(experiment: Experiment, table: pd.DataFrame) -> str:
+    """Return what `print_summary` prints, in Markdown."""
+    networks, remarks = described(experiment, table)
+    parts = [f"**{experiment.config.title}**"]
+    for network in networks:
+        lines = [network.header, ["---", *["---:"] * (len(network.header) - 1)], *network.rows]
+        parts.append("\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines))
+        parts += [network.level, *network.sentences]
+    parts += [*remarks]
+    verdict, *rows = verdict_lines(experiment, table) or [""]
+    parts += [f"**{verdict}**" if verdict else "", "\n".join(f"* {row}" for row in rows)]
+    return "\n\n".join(filter(None, parts)).replace(NO_BREAK, " ")
+
+
+def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
+    """Print a row an arm, what sets it apart from the first of its network and, where there is a claim, the verdict."""
+    networks, remarks = described(experiment, table)
+    print_paragraph(console, experiment.config.title, style="bold")
+    for network in networks:
+        console.print()
+        console.print(_table(console, network))
+        console.print()
+        if network.level:
+            print_paragraph(console, network.level, style="dim")
+        for words in network.sentences:
+            print_paragraph(console, words)
     console.print()
-    print_paragraph(console, f"{verdict_words(result.verdict)}: {claim.statement}", style="bold")
-    for row in result.rows:
-        text = f"{row.part.name or comparison_words(row.part)}: {effect_or_reason(row)}"
-        print_paragraph(console, f"{SYMBOLS[row.verdict]} {text}", indent=2)
+    for line in remarks:
+        print_paragraph(console, line, style="dim")
+    verdict, *rows = verdict_lines(experiment, table) or [""]
+    if verdict:
+        console.print()
+        print_paragraph(console, verdict, style="bold")
+        for line in rows:
+            print_paragraph(console, line, indent=2)
+    console.print()
 
 
 def level_words(level: Level) -> str:
@@ -129,28 +169,34 @@ def _turned_round(found: Estimate) -> Estimate:
     return Estimate(low, high, (interval[1], interval[0]), found.is_range, found.seeds)
 
 
-def _table(console: Console, network: Network, named: bool, rated: bool, ranged: bool, of_images: bool) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(network.name if named else "arm", overflow="fold", vertical="bottom")
-    level = [f"steps to\n{_percent(network.level.accuracy)}".replace(NO_BREAK, " ")] if network.level else []
-    columns = [
-        *(["learning\nrate"] if rated else []),
-        *level,
-        "Fréchet distance\nto test images" if of_images else "test accuracy\n(%)",
-    ]
-    for column in [*columns, *(["trains\nup to"] if ranged else [])]:
-        table.add_column(column, justify="right", no_wrap=True, vertical="bottom")
+def _cells(network: Network, named: bool, rated: bool, ranged: bool, of_images: bool) -> Iterator[list[str]]:
+    """Yield the header, then a row an arm."""
+    level = [f"steps to {_percent(network.level.accuracy)}"] if network.level else []
+    outcome = f"Fréchet distance to{NO_BREAK}test{NO_BREAK}images" if of_images else "test accuracy (%)"
+    columns = [*["learning rate"] * rated, *level, outcome, *[f"trains up{NO_BREAK}to"] * ranged]
+    yield [network.name if named else "arm", *columns]
     for row in network.arms:
         rate = "–" if row.best_rate is None else f"{row.best_rate:g}{' *' if row.at_edge else ''}"
         steps = _steps_cell(row.steps, max((run.steps for run in network.outcomes[row.arm].values()), default=0))
         largest = "–" if row.trains_to is None else f"{'≥ ' * row.trains_at_top}{row.trains_to:g}"
-        cells = [
+        yield [
+            row.arm,
             *([rate] if rated else []),
             *([steps] if level else []),
             _accuracy_cell(row.accuracy, 1 if of_images else 100),
             *([largest] if ranged else []),
         ]
-        table.add_row(_in_lines(row.arm, console.width - NUMBERS), *cells)
+
+
+def _table(console: Console, network: Described) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
+    first, *others = network.header
+    table.add_column(first, overflow="fold", vertical="bottom")
+    for header in others:
+        words, _, last = header.rpartition(" ")  # in two lines
+        table.add_column(f"{words}\n{last}".replace(NO_BREAK, " "), justify="right", no_wrap=True, vertical="bottom")
+    for arm, *cells in network.rows:
+        table.add_row(_in_lines(arm, console.width - NUMBERS), *cells)
     return table
 
 

@@ -1,11 +1,16 @@
-"""What does an experiment show as a whole? Its arms side by side, its verdict and its settings, in TensorBoard."""
+"""What does an experiment show as a whole? Its arms side by side, its result and its settings, in TensorBoard.
+
+summary/arms/<arm>          the median over seeds of every arm at its best learning rate: a line an arm in each card
+summary/trials/<arm>/<grid values>   the same at every place of the grid, and a row each in HParams
+"""
 
 from __future__ import annotations
 
 import io
 import struct
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,112 +22,109 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
-from experiments.analysis.claims import ClaimResult, judge
-from experiments.analysis.comparison import Results
-from experiments.analysis.measures import ACCURACY, FRECHET, TRAIN_LOSS, lower_is_better
+from experiments.analysis.measures import ACCURACY
 from experiments.analysis.summary import runs_at_best_rate, summarize
-from experiments.configuration.experiment import Experiment, Run
-from experiments.records.storage import Curve, write_atomically
-from experiments.records.tensorboard import bytes_value, event, write_events
+from experiments.configuration.experiment import Experiment
+from experiments.records.tensorboard import (
+    ABOUT,
+    ARMS,
+    CURVES,
+    LEVEL,
+    PICTURES,
+    QUARTILES,
+    RESULT,
+    SUMMARY,
+    TRIALS,
+    bytes_value,
+    event,
+    hparams_config,
+    session_end,
+    session_start,
+    write_events,
+)
 from experiments.records.tidying import clear_events
-from experiments.reporting import wording
-from experiments.reporting.figures import Band, Convergence, band, convergence_figure, percentiles_figure, svg_file
+from experiments.reporting.figures import Band, band
+from experiments.reporting.pictures import CurvesOf
+from experiments.reporting.summary_table import result_markdown
+from experiments.reporting.trials import MEASURES, Trial, best_trials, trials
 
-METRICS = (ACCURACY, TRAIN_LOSS, FRECHET)
+DOTS_PER_INCH = 110  # 880 pixels: what TensorBoard shows unscaled beside its menus
+MOST_DIVERGED = 0.5  # of a trial's runs, before its status is that of a failure
 
 
 def show_in_tensorboard(
     experiment: Experiment,
     folder: Path,
     table: pd.DataFrame,
-    curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]],
+    curves_of: CurvesOf,
+    pictures: Mapping[str, Figure],
 ) -> None:
-    """Write the run `summary`: bands over seeds of every arm, the level that steps are counted to, the verdict, the
-    resolved settings and figures.
+    """Write an experiment's `summary`, in place of what we wrote there before."""
+    clear_events(folder / SUMMARY)
+    now, best = time.time(), best_trials(experiment, table)
+    arms = _arms(experiment, table, curves_of, now)
+    for trial in best:
+        arms.setdefault(trial.name, []).extend(_session(trial, now))
+    arms["."] = [event(0, now, value) for value in (_bands(), _columns(best))]
+    every = trials(experiment, table)
+    grid = {trial.name: [*_session(trial, now), *_events(_medians(trial.bands), now)] for trial in every}
+    grid["."] = [event(0, now, _columns(every))]
+    for name, of_runs in ((ARMS, arms), (TRIALS, grid)):
+        for run, events in of_runs.items():
+            (folder / SUMMARY / name / run).mkdir(parents=True, exist_ok=True)
+            write_events(folder / SUMMARY / name / run, events, now)
+    about = _about(experiment, folder.name, table, pictures)
+    write_events(folder / SUMMARY / ARMS, [event(0, now, value) for value in about], now, ABOUT)
 
-    The figures stand in the folder as SVG, too. curves_of: (runs, metric) → arm → curves.
-    """
+
+def _arms(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf, now: float) -> dict[str, list[Event]]:
+    """Run → lines and bands of an arm; bands alone, and no line, of a level that steps are counted to."""
     runs = runs_at_best_rate(experiment, table)
-    curves = {metric: curves_of(runs, metric) for metric in METRICS}
-    bands = {
-        metric: {arm: band(of_arm, lower_is_better=lower_is_better(metric)) for arm, of_arm in by_arm.items()}
-        for metric, by_arm in curves.items()
-        if by_arm
-    }
-    networks, accuracy = summarize(experiment, table), curves[ACCURACY]
-    shown = [network for network in networks if any(arm.arm in accuracy for arm in network.arms)]
-    for network in shown:
+    bands: dict[str, dict[str, Band]] = {}
+    for metric in CURVES:
+        for arm, curves in curves_of(runs, metric).items():
+            bands.setdefault(arm, {})[metric] = band(curves, lower_is_better=metric.startswith("loss"))
+    events = {arm: [*_events([*_medians(of_arm), *_quartiles(of_arm)], now)] for arm, of_arm in bands.items()}
+    networks = [
+        (network, [bands[arm.arm][ACCURACY] for arm in network.arms if ACCURACY in bands.get(arm.arm, {})])
+        for network in summarize(experiment, table)
+    ]
+    shown = [(network, of_arms) for network, of_arms in networks if of_arms]
+    for network, of_arms in shown:
         if network.level:
-            name = f"level of {network.name}" if len(shown) > 1 else "level"
-            steps = [of_arm.steps for arm, of_arm in bands[ACCURACY].items() if arm in network.outcomes]
-            bands[ACCURACY][name] = _flat(network.level.accuracy, max(int(of_arm[-1]) for of_arm in steps))
-    resolved = yaml.safe_dump(experiment.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    texts = {"settings": "\n".join(f"    {line}" for line in resolved.splitlines())}
-    claim = experiment.config.claim
-    if claim and claim.parts:
-        texts["verdict"] = verdict_text(
-            judge(experiment.name, claim, {experiment.name: Results(experiment.config, table)})
-        )
-    pictures: dict[str, Figure] = {}
-    if shown:
-        pictures["convergence"] = convergence_figure(
-            *(
-                Convergence(
-                    {arm.arm: accuracy[arm.arm] for arm in network.arms if arm.arm in accuracy},
-                    network.level.accuracy if network.level else None,
-                    network.name,
-                )
-                for network in shown
+            last = max(int(of_arm.steps[-1]) for of_arm in of_arms)
+            name = f"{LEVEL} of {network.name}" if len(shown) > 1 else LEVEL
+            events.setdefault(name, []).extend(
+                _events(_quartiles({ACCURACY: _flat(network.level.accuracy, last)}), now)
             )
-        )
-    if "unit_percentiles" in experiment.config.run.probes:
-        tested = curves_of(runs, "accuracy/test") or accuracy
-        pictures["percentiles"] = percentiles_figure(tested, _percentiles_of_first_unit(runs, curves_of))
-    for name in {"convergence", "percentiles"} - pictures.keys():
-        (folder / f"{name}.svg").unlink(missing_ok=True)
-    for name, picture in pictures.items():
-        write_atomically(folder / f"{name}.svg", svg_file(picture, f"{experiment.name}-{name}").encode())
-    _write_overview(folder, bands, texts, {name: _png(picture) for name, picture in pictures.items()})
+    return events
 
 
-def _write_overview(
-    folder: Path, bands: Mapping[str, Mapping[str, Band]], texts: Mapping[str, str], images: Mapping[str, bytes]
-) -> None:
-    """Write the runs `summary/<arm>`: median and quartiles over seeds, with margin charts, texts and PNG images.
-
-    bands: metric → arm → band over the steps. texts: tag → Markdown. What we wrote before is replaced.
-    """
-    now, overview = time.time(), folder / "summary"
-    clear_events(overview)
-    overview.mkdir(exist_ok=True)
-    for arm in dict.fromkeys(arm for of_arms in bands.values() for arm in of_arms):
-        (overview / arm).mkdir(exist_ok=True)
-        of_arm = {metric: of_arms[arm] for metric, of_arms in bands.items() if arm in of_arms}
-        write_events(overview / arm, _band_events(of_arm, now), now)
+def _bands() -> Summary.Value:
+    """The charts of Custom Scalars: median and quartiles of each metric."""
     charts = []
-    for metric in bands:
-        series = layout_pb2.MarginChartContent.Series(
-            value=f"{metric}/median", lower=f"{metric}/low", upper=f"{metric}/high"
-        )
+    for metric in CURVES:
+        value, lower, upper = (f"{QUARTILES}/{metric}/{name}" for name in ("median", "low", "high"))
+        series = layout_pb2.MarginChartContent.Series(value=value, lower=lower, upper=upper)
         margin = layout_pb2.MarginChartContent(series=[series])
         charts.append(layout_pb2.Chart(title=f"{metric}, median and quartiles over seeds", margin=margin))
     category = layout_pb2.Category(title="every arm at its best learning rate", chart=charts)
     layout = layout_pb2.Layout(category=[category]).SerializeToString()
-    values = [bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])]
-    values += [bytes_value(tag, "text", [text.encode()]) for tag, text in texts.items()]
-    for tag, png in images.items():
+    return bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])
+
+
+def _about(
+    experiment: Experiment, name: str, table: pd.DataFrame, pictures: Mapping[str, Figure]
+) -> Iterator[Summary.Value]:
+    """Yield the result, the settings and the pictures, tagged by the experiment's name: a view may hold several."""
+    resolved = yaml.safe_dump(experiment.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    yield bytes_value(f"result/{name}", "text", [result_markdown(experiment, table).encode()])
+    settings = "\n".join(f"    {line}" for line in resolved.splitlines())
+    yield bytes_value(f"settings/{name}", "text", [settings.encode()])
+    for title, picture in pictures.items():
+        png = _png(picture)
         width, height = struct.unpack(">II", png[16:24])
-        values.append(bytes_value(tag, "images", [str(width).encode(), str(height).encode(), png]))
-    write_events(overview, [event(0, now, value) for value in values], now)
-
-
-def verdict_text(result: ClaimResult) -> str:
-    """Return the verdict on one claim, judged by itself, and its effects, in Markdown."""
-    effects = "\n".join(
-        f"* {row.part.name or wording.comparison_words(row.part)}: {wording.effect_or_reason(row)}"
-        for row in result.rows
-    )
-    return f"**{wording.verdict_words(result.verdict)}**: {result.config.statement}\n\n{effects}"
+        yield bytes_value(f"{PICTURES}/{name}/{title}", "images", [str(width).encode(), str(height).encode(), png])
 
 
 def _flat(value: float, last: int) -> Band:
@@ -131,34 +133,45 @@ def _flat(value: float, last: int) -> Band:
     return Band(np.array([0, last]), ends, ends, ends, 0, 0)
 
 
-def _percentiles_of_first_unit(
-    runs: Sequence[Run], curves_of: Callable[[Iterable[Run], str], dict[str, list[Curve]]]
-) -> dict[str, tuple[Curve, Curve, Curve]]:
-    """Arm → the percentiles of the first unit of its last hidden layer, from its first run that has them."""
-    found: dict[str, tuple[Curve, Curve, Curve]] = {}
-    for run in runs:
-        if run.arm not in found:
-            layer = len(run.config.model.layers) * run.config.model.depth
-            by_name = [curves_of([run], f"pre_activation/{layer}/unit_000/p{p}").get(run.arm) for p in (15, 50, 85)]
-            if all(by_name):
-                low, median, high = (curves[0] for curves in by_name if curves)
-                found[run.arm] = (low, median, high)
-    return found
-
-
-def _band_events(bands: Mapping[str, Band], now: float) -> list[Event]:
-    """One event a step and metric, where the median and both quartiles are finite."""
-    events = []
+def _medians(bands: Mapping[str, Band]) -> Iterator[tuple[int, str, float]]:
+    """The median of each metric under its own name: step, tag, value."""
     for metric, of_arm in bands.items():
-        for i, step in enumerate(of_arm.steps.tolist()):
-            values = {name: float(getattr(of_arm, name)[i]) for name in ("median", "low", "high")}
-            if np.isfinite(list(values.values())).all():
-                shown = [Summary.Value(tag=f"{metric}/{name}", simple_value=value) for name, value in values.items()]
-                events.append(Event(step=step, wall_time=now, summary=Summary(value=shown)))
-    return events
+        for step, value in zip(of_arm.steps.tolist(), of_arm.median.tolist(), strict=True):
+            yield step, metric, value
+
+
+def _quartiles(bands: Mapping[str, Band]) -> Iterator[tuple[int, str, float]]:
+    """The median and both quartiles of each metric, where all three are finite: step, tag, value."""
+    for metric, of_arm in bands.items():
+        for step, *values in zip(of_arm.steps.tolist(), of_arm.median, of_arm.low, of_arm.high, strict=True):
+            if np.isfinite(values).all():
+                for name, value in zip(("median", "low", "high"), values, strict=True):
+                    yield step, f"{QUARTILES}/{metric}/{name}", float(value)
+
+
+def _events(points: Iterable[tuple[int, str, float]], now: float) -> Iterator[Event]:
+    """One event a step, of all that is finite."""
+    by_step: dict[int, list[Summary.Value]] = defaultdict(list)
+    for step, tag, value in points:
+        if np.isfinite(value):
+            by_step[step].append(Summary.Value(tag=tag, simple_value=value))
+    for step in sorted(by_step):
+        yield Event(step=step, wall_time=now, summary=Summary(value=by_step[step]))
+
+
+def _columns(rows: Iterable[Trial]) -> Summary.Value:
+    return hparams_config((row.settings for row in rows), MEASURES)
+
+
+def _session(trial: Trial, now: float) -> Iterator[Event]:
+    """A row of HParams: settings, measures, and as its status a failure where most of its runs diverged."""
+    yield event(0, now, session_start(trial.settings, trial.name))
+    measured = [Summary.Value(tag=tag, simple_value=value) for tag, value in trial.measures.items()]
+    yield Event(step=trial.steps, wall_time=now, summary=Summary(value=measured))
+    yield event(0, now, session_end(trial.measures[f"{RESULT}/share_diverged"] <= MOST_DIVERGED))
 
 
 def _png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=150)
+    figure.savefig(buffer, dpi=DOTS_PER_INCH, facecolor="white")
     return buffer.getvalue()

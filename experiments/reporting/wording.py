@@ -67,7 +67,7 @@ def known_end(row: Row) -> tuple[float, str]:
 def format_effect(row: Row) -> str:
     """Return estimate and interval: '2.3× [1.9, 2.8]', '2.3× [≥ 1.9]', '≥ 5.2× [≥ 3.9]'; nothing without an effect.
 
-    The interval of the order statistics between which the median lies in 95.9 % of cases. Of an identity the worst
+    The interval of the order statistics that decide, 99.7 % of 20 seeds. Of an identity the worst
     seed and its bound: 'worst seed 1.2e−7, bound ≤ 1e−5'.
     """
     if not has_effect(row):
@@ -76,8 +76,8 @@ def format_effect(row: Row) -> str:
         worst = row.usual[0] if row.part.bound.at_least is not None else row.usual[1]
         return f"worst seed {format_value(worst, row.part)}, bound {format_band(row)}"
     text = _estimate(row)
-    least, most = row.usual
-    if math.isnan(least) or math.isnan(most) or row.usual == row.estimate:
+    least, most = row.decided
+    if math.isnan(least) or math.isnan(most) or row.decided == row.estimate:
         return text
     ends = [signed(end, row.part) if _has_end(end, row.part) else "" for end in (least, most)]
     match ends:
@@ -122,7 +122,7 @@ def side_words(row: Row, side: Literal["baseline", "treatment"]) -> str:
     text = digits(low) if low == high else f"> {digits(low)}" if math.isinf(high) else f"{digits(low)} … {digits(high)}"
     unit = "%" if row.part.unit == "points" else row.part.unit
     rate = row.comparison.rates.get(arm or "")
-    at = f"at {rate:g}" if is_number(rate) and "learning rate" not in row.moderators else ""
+    at = f"at {plain_number(rate)}" if is_number(rate) and "learning rate" not in row.moderators else ""
     return " ".join(filter(None, (text, unit, at)))
 
 
@@ -133,8 +133,22 @@ def moderator_words(row: Row) -> str:
 
 def held(name: str, value: Any) -> str:
     """Return a moderator and its value, in words: 'learning rate 0.3', 'level 93.0 %', of a network its name alone."""
-    shown = f"{100 * value:.1f} %" if name == "level" else f"{value:g}" if is_number(value) else str(value)
+    shown = f"{100 * value:.1f} %" if name == "level" else plain_number(value) if is_number(value) else str(value)
     return shown if name == "net" else f"{name} {shown}"
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """Return what else is to be known of rows, each note once, after what all rows with it hold: 'relu: neither …'."""
+    noted: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.comparison.note:
+            noted.setdefault(row.comparison.note, []).append(row)
+    found = []
+    for note, with_it in noted.items():
+        shared = set.intersection(*(set(row.moderators.items()) for row in with_it))
+        names = [held(*item) for item in with_it[0].moderators.items() if item in shared]
+        found.append(": ".join(filter(None, (", ".join(names), note))))
+    return found
 
 
 def row_words(row: Row) -> str:
@@ -227,6 +241,11 @@ def is_number(value: Any) -> TypeGuard[float]:
 def listed(words: Sequence[str]) -> str:
     """Return words as one would say them: 'a', 'a and b', 'a, b and c'."""
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def cut(text: str, letters: int = 40) -> str:
+    """Return a label short enough to leave room for what is beside it."""
+    return text if len(text) <= letters else f"{text[: letters - 1].rstrip(' ,')}…"
 
 
 def signed(value: float, part: PartConfig) -> str:

@@ -6,15 +6,16 @@ What is done is read from the disk alone. Runs that share a program stay togethe
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from experiments.configuration.experiment import Run
-from experiments.configuration.run import RunConfig
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.records import storage
+from experiments.training.dataset_facts import DatasetError, Facts
 
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
 COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s
@@ -104,6 +105,29 @@ def _kind(config: RunConfig) -> tuple[str, int]:
     return config.program_key(), config.steps
 
 
+def examples_seen(configs: Iterable[RunConfig], known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> list[str]:
+    """Return how many examples each batch size sees where they differ at equal steps, a line for each number of steps.
+
+    known: what is known of each data set, without which nothing is said of epochs.
+    """
+    sizes: dict[tuple[str | DatasetConfig, str, float | None, int | None, int], set[int]] = defaultdict(set)
+    for config in configs:
+        of = config.dataset
+        sizes[of.source, of.name, of.validation_share, of.train_examples, config.steps].add(of.batch_size)
+    lines = []
+    for (source, name, share, asked, steps), of_steps in sizes.items():
+        facts = known.get(source)
+        parts = facts.split_sizes(share) if isinstance(facts, Facts) else None
+        train = asked or (parts[0] if parts else None)
+        seen = [
+            f"batch {size}: {steps * size:,}" + (f" ({steps * size / train:.1f} epochs)" if train else "")
+            for size in sorted(of_steps)
+        ]
+        if steps and len(seen) > 1:
+            lines.append(f"examples of {name} seen in {steps:,} steps by {', '.join(seen)}")
+    return lines
+
+
 def cut_into_pieces(tasks: list[Task], workers: int) -> list[list[Task]]:
     """Group tasks by program and cut the groups so that the workers end together; longest piece first.
 
@@ -132,11 +156,14 @@ def relative_cost(config: RunConfig) -> float:
     widths = config.model.layers * config.model.depth
     pairs = list(zip((64, *widths), widths, strict=False))
     match config.model.kind:
-        case "mlp":
+        case "mlp" | "keras":  # whose layers are not known
             size = sum(a * b for a, b in pairs)
         case "rnn":
             size = 20 * sum(2 * b * b for _, b in pairs)
         case "cnn":
-            size = sum(9 * min(a, 64) * b * 400 // 4**i for i, (a, b) in enumerate([(1, widths[0]), *pairs[1:]]))
+            positions = config.model.kernel_size**2
+            size = sum(
+                positions * min(a, 64) * b * 400 // 4**i for i, (a, b) in enumerate([(1, widths[0]), *pairs[1:]])
+            )
     networks = 1 if config.gan is None else PASSES_OF_GAN
     return (config.steps + 100) * networks * (1e6 + config.dataset.batch_size * size)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeElapsedColumn
 
 from experiments.configuration.run import RunConfig
 from experiments.records import storage
@@ -27,16 +28,35 @@ def fold_failures(failed: Mapping[str, Sequence[Place]]) -> list[str]:
     return lines
 
 
+class _Bar(Progress):
+    def __init__(self, above: RenderableType | None, *columns: ProgressColumn, **options: Any):
+        self._above = above
+        super().__init__(*columns, **options)
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Yield what stands above, then the bar."""
+        if self._above is not None:
+            yield self._above
+        yield from super().get_renderables()
+
+
 class SweepProgress:
     """Shows a sweep on the console; without a terminal, a plain line now and then.
 
     The bar goes by the cost of runs and of compiling. A program counts as compiled when its first run is finished:
-    of that the disk tells, whoever does the work. clock: seconds, from any start.
+    of that the disk tells, whoever does the work. clock: seconds, from any start. above: what a terminal shows over
+    the bar.
     """
 
-    def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic):
+    def __init__(
+        self,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        above: RenderableType | None = None,
+    ):
         self._console, self._clock = console, clock
-        self._bar = Progress(
+        self._bar = _Bar(
+            above,
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TimeElapsedColumn(),

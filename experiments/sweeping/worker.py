@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.configuration.run import RunConfig
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
 from experiments.training.dataset_facts import DatasetError, Facts
@@ -36,6 +36,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         from experiments.training.gan_program import GanProgram
         from experiments.training.gan_run import train_gan
         from experiments.training.run import Diverged, train
+        from models.own_network import NetworkError
 
         started = time.time()
         points: dict[str, tuple[list[int], list[float]]] = defaultdict(lambda: ([], []))
@@ -53,6 +54,8 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
                     points[metric][1].append(value)
         except Diverged as outcome:
             status, diverged_at = "diverged", outcome.step
+        except (DatasetError, NetworkError) as misfit:  # nothing that a traceback would help with
+            status, error = "failed", str(misfit)
         except Exception:
             status, error = "failed", traceback.format_exc()
         return Record(
@@ -63,6 +66,7 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
             error,
             Curve(np.array(list(seconds), np.int64), np.array(list(seconds.values()))),
             provenance
+            | _own_files(config)
             | surroundings()  # of this very process, which may run on another machine
             | {
                 "threads": threads,
@@ -74,16 +78,33 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         )
 
 
-def load_once(name: str, threads: int, data_dir: Path | None) -> Facts | DatasetError:
+def _own_files(config: RunConfig) -> dict[str, Any]:
+    """Where data and network of the user's own lay, if there are any, and the digests of their files."""
+    data, model = config.dataset, config.model
+    found = {"data_file": {"path": data.file, "sha256": data.sha256}} if data.file else {}
+    return found | ({"network": {"build": model.build, "sha256": model.sha256}} if model.kind == "keras" else {})
+
+
+def load_once(source: str | DatasetConfig, threads: int, data_dir: Path | None) -> Facts | DatasetError:
     """Load a data set, downloaded first where it has to be, and return what it is or why it cannot be had."""
     from experiments.training.datasets import load_dataset
 
     with _one_at_a_time:
         _start(threads)
         try:
-            return load_dataset(name, data_dir).facts
+            return load_dataset(source, data_dir).facts
         except DatasetError as error:
             return error
+
+
+def try_network(work: tuple[RunConfig, Facts], threads: int) -> tuple[str, str] | None:
+    """Return field and text of what is wrong with a network of the user's own on such data; None where nothing is."""
+    with _one_at_a_time:
+        _start(threads)
+        from experiments.training.network_trial import fault_of_network
+
+        error = fault_of_network(*work)
+        return (error.field, error.text) if error else None
 
 
 def _start(threads: int) -> None:
@@ -112,6 +133,6 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program | GanPro
         del _programs[next(iter(_programs))]
         gc.collect()  # a program's graph refers to itself
     started = time.perf_counter()
-    dataset = load_dataset(config.dataset.name, data_dir)
+    dataset = load_dataset(config.dataset.source, data_dir)
     _programs[key] = GanProgram(config, dataset) if config.gan else Program(config, dataset)
     return _programs[key], time.perf_counter() - started

@@ -44,10 +44,9 @@ class Facts:
     examples: int | None
     official_test: int = 0
 
-    @property
-    def train(self) -> int | None:
-        """How many examples a split leaves for training; None where that is not known yet."""
-        return None if self.examples is None else split_sizes(self.examples, self.official_test)[0]
+    def split_sizes(self, validation_share: float | None) -> tuple[int, int, int] | None:
+        """How many examples are for training, validation and test; None where that is not known yet."""
+        return None if self.examples is None else split_sizes(self.examples, self.official_test, validation_share)
 
 
 EMBEDDED: Mapping[str, Facts] = {
@@ -57,10 +56,15 @@ EMBEDDED: Mapping[str, Facts] = {
 }
 
 
-def split_sizes(examples: int, official_test: int) -> tuple[int, int, int]:
-    """Return how many are for training, validation (20 %, at most 5,000) and test (as many as official, else 20 %)."""
+def split_sizes(examples: int, official_test: int, validation_share: float | None = None) -> tuple[int, int, int]:
+    """Return how many are for training, validation (20 %, at most 5,000) and test (as many as official, else 20 %).
+
+    validation_share: of all examples, in place of the 20 %, and without a limit.
+    """
     test = official_test or math.ceil(TEST_SHARE * examples)
     validation = min(MOST_VALIDATION, round(VALIDATION_SHARE * examples))
+    if validation_share is not None:
+        validation = round(validation_share * examples)
     return examples - test - validation, validation, test
 
 

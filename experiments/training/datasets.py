@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import errno
 import functools
-import hashlib
-import itertools
-import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from experiments.configuration.dataset import OWN_FILES
 from experiments.configuration.run import DatasetConfig
 from experiments.training.dataset_facts import (
     EMBEDDED,
@@ -26,43 +25,15 @@ from experiments.training.dataset_facts import (
     damaged,
     find_builder,
     image_and_label,
+    known_facts,
     parts_of,
     quietly,
     split_sizes,
 )
+from experiments.training.examples import Dataset, check_labels, facts_of_classes, of_classes, unit_of
+from experiments.training.own_data import read_own_file
 
 DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENOTDIR}  # errors of the disk
-
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """All examples of a data set in memory.
-
-    features: (examples, height, width, channels) of images or (examples, features) of tables; uint8, uint16 or
-        float32.
-    labels: (examples,) int32. unit: what the features are divided by, so that images lie in [0, 1].
-    official_test: how many test examples the data set itself sets apart; as many are drawn from all.
-    """
-
-    features: np.ndarray
-    labels: np.ndarray
-    classes: int
-    unit: float
-    official_test: int = 0
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """What tells these examples, in this order, from any others; stands with every run."""
-        found = hashlib.sha256()
-        for values in (self.features, self.labels):
-            found.update(f"{values.dtype} {values.shape}".encode())
-            found.update(np.ascontiguousarray(values).data)
-        return found.hexdigest()[:16]
-
-    @property
-    def facts(self) -> Facts:
-        """What was known, or would have been, before the data were loaded."""
-        return Facts(self.features.shape[1:], self.classes, len(self.labels), self.official_test)
 
 
 @dataclass(frozen=True)
@@ -80,13 +51,36 @@ class Split:
 
 
 @functools.lru_cache(maxsize=4)
-def load_dataset(name: str, data_dir: Path | None = None) -> Dataset:
-    """Return a data set by name. `data_dir`: where TFDS keeps prepared data; its own default when None.
+def load_dataset(source: str | DatasetConfig, data_dir: Path | None = None) -> Dataset:
+    """Return a data set by its `DatasetConfig.source`. `data_dir`: where TFDS keeps prepared data; None: its own.
 
     Raises DatasetError when there is no such data set, it cannot be downloaded or read, or its examples are not each
-    one image with one class label.
+    one image, or row of a table, with one class label.
     """
-    return _from_scikit_learn(name) if name in EMBEDDED else _from_tfds(name, data_dir)
+    if isinstance(source, DatasetConfig):
+        return of_classes(read_own_file(source) if source.file else load_dataset(source.name, data_dir), source)
+    return _from_scikit_learn(source) if source in EMBEDDED else _from_tfds(source, data_dir)
+
+
+def known_of_sources(
+    sources: Iterable[str | DatasetConfig], data_dir: Path | None
+) -> dict[str | DatasetConfig, Facts | DatasetError]:
+    """Return of each data set what is known without scikit-learn and TensorFlow Datasets, or why it cannot be had."""
+    sources = list(sources)
+    names = [source if isinstance(source, str) else source.name for source in sources]
+    named = known_facts([name for name in names if not name.lower().endswith(OWN_FILES)], data_dir)
+    known: dict[str | DatasetConfig, Facts | DatasetError] = {}
+    for source in sources:
+        try:
+            if isinstance(source, str):
+                known[source] = named[source]
+            elif source.file:
+                known[source] = of_classes(read_own_file(source), source).facts
+            else:
+                known[source] = facts_of_classes(named[source.name], source)
+        except DatasetError as error:
+            known[source] = error
+    return known
 
 
 @functools.lru_cache(maxsize=64)  # as many as the seeds of a sweep, whose runs take turns
@@ -98,7 +92,7 @@ def split_dataset(dataset: Dataset, config: DatasetConfig, seed: int) -> Split:
     """
     from sklearn.model_selection import train_test_split
 
-    _, validation_size, test_size = split_sizes(len(dataset.labels), dataset.official_test)
+    _, validation_size, test_size = split_sizes(len(dataset.labels), dataset.official_test, config.validation_share)
     rest, test = train_test_split(
         np.arange(len(dataset.labels)), test_size=test_size, random_state=seed, stratify=dataset.labels
     )
@@ -160,8 +154,8 @@ def _from_tfds(name: str, data_dir: Path | None) -> Dataset:
     images = np.concatenate([part[image] for part in parts])
     labels = np.concatenate([part[label] for part in parts]).astype(np.int32)
     classes = builder.info.features[label].num_classes
-    dataset = Dataset(images, labels, classes, _unit(name, images), sizes.get("test", 0))
-    _check_labels(name, dataset)
+    dataset = Dataset(images, labels, classes, unit_of(name, images), sizes.get("test", 0))
+    check_labels(name, dataset)
     return dataset
 
 
@@ -177,46 +171,3 @@ def _prepare(name: str, builder: Any) -> None:
             "dataset.name",
             f"{name} is not prepared in {builder.data_dir} and could not be {trouble} ({briefly(error)}); {remedy}",
         ) from error
-
-
-def _unit(name: str, images: np.ndarray) -> float:
-    """What brings the pixels into [0, 1]: the largest whole number of their type, or 1 where they lie there already."""
-    if images.dtype.kind in "iu":
-        return int(np.iinfo(images.dtype).max)
-    low, high = images.min(), images.max()
-    if not (low >= 0 and high <= 1):  # nor where one of them is not a number
-        raise DatasetError(
-            "dataset.name", f"the pixels of {name} are fractions from {low:g} to {high:g}; store them from 0 to 1"
-        )
-    return 1
-
-
-def _check_labels(name: str, dataset: Dataset) -> None:
-    """Raise DatasetError where the labels do not allow a split that has every class in every part."""
-    labels = dataset.labels
-    if missing := np.count_nonzero(labels < 0):
-        raise DatasetError(
-            "dataset.name", f"{missing} of the {len(labels)} examples of {name} have no label (-1); store it without"
-        )
-    counts = np.bincount(labels, minlength=dataset.classes)
-    found = np.flatnonzero(counts)
-    if len(found) < 2:
-        raise DatasetError(
-            "dataset.name", f"the examples of {name} are of {len(found)} class; there is nothing to learn"
-        )
-    sizes = split_sizes(len(labels), dataset.official_test)
-    if min(sizes) < len(found):
-        raise DatasetError(
-            "dataset.name",
-            f"{name} has {len(labels)} examples of {len(found)} classes; give a set with enough for every part to "
-            "have every class",
-        )
-    # A stratified split in two takes at least two of a class; the test is drawn first, and may round its share up.
-    least = next(n for n in itertools.count() if n - math.ceil(n * sizes[2] / len(labels)) >= 2)
-    rarest = found[np.argmin(counts[found])]
-    if counts[rarest] < least:
-        raise DatasetError(
-            "dataset.name",
-            f"class {rarest} of {name} has {counts[rarest]} examples; give a set with {least} or more of each class, "
-            "which every part needs",
-        )

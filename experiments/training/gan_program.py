@@ -13,7 +13,8 @@ import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Dataset
-from experiments.training.program import build_optimizer, uses_xla
+from experiments.training.optimizers import build_optimizer
+from experiments.training.program import uses_xla
 from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
 from models.gan import build_discriminator, build_generator
@@ -53,7 +54,7 @@ class GanProgram:
         looked_at, companions = _zeros(LOOKED_AT, latent), _zeros(LATENTS, SETS, batch - 1, latent)
         if config.steps:
             images = _zeros(config.evaluate_every, batch, *self.dataset.features.shape[1:])
-            self.take_steps(images, _zeros(config.evaluate_every, batch, latent))
+            self.take_steps(images, _zeros(config.evaluate_every, batch, latent), _zeros(config.evaluate_every))
         self.generate(looked_at, looked_at)
         self.accompanied(looked_at[:LATENTS], companions, looked_at)
 
@@ -70,20 +71,20 @@ class GanProgram:
         for kernel, value in kernels:
             kernel.value.assign(value)
         self.readings.reset()
-        for optimizer in self.optimizers:
-            optimizer.learning_rate.assign(config.optimizer.learning_rate)
 
     def images(self, indices: np.ndarray) -> np.ndarray:
         """Return real images (examples, height, width, channels), as the discriminator sees them."""
         pixels = self.dataset.features[indices].astype(np.float32) / np.float32(self.dataset.unit)
         return (pixels > 0.5).astype(np.float32) if self.binarize else pixels
 
-    def take_steps(self, images: np.ndarray, latents: np.ndarray) -> np.ndarray:
+    def take_steps(self, images: np.ndarray, latents: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """Take a step for each row of images (steps, batch, …) and latents (steps, batch, latent).
+
+        rates: of each step, (steps,), for both networks.
 
         Return the losses of discriminator and generator, (steps, 2), in nats.
         """
-        losses: np.ndarray = self._steps(tf.constant(images), tf.constant(latents)).numpy()
+        losses: np.ndarray = self._steps(*map(tf.constant, (images, latents, rates))).numpy()
         return losses
 
     def generate(self, latents: np.ndarray, population: np.ndarray) -> np.ndarray:
@@ -104,9 +105,11 @@ class GanProgram:
         images: np.ndarray = self._accompanied(*inputs).numpy()
         return images
 
-    def _take_steps(self, images: tf.Tensor, latents: tf.Tensor) -> tf.Tensor:
+    def _take_steps(self, images: tf.Tensor, latents: tf.Tensor, rates: tf.Tensor) -> tf.Tensor:
         losses = tf.TensorArray(tf.float32, images.shape[0], element_shape=(2,))
         for i in tf.range(images.shape[0]):
+            for optimizer in self.optimizers:
+                optimizer.learning_rate.value.assign(rates[i])
             before = self.readings.before_step()
             losses = losses.write(i, tf.stack(self._step(images[i], latents[i])))
             self.readings.follow(before)

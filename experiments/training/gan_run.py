@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from experiments.configuration.run import RunConfig
-from experiments.training.datasets import batch_order, split_dataset
+from experiments.training.datasets import split_dataset
 from experiments.training.gan_program import LATENTS, LOOKED_AT, SETS, GanProgram
 from experiments.training.image_quality import classes_generated, frechet_distance, share_of_companions
 from experiments.training.judge import judge_of
+from experiments.training.optimizers import learning_rates
+from experiments.training.orders import order_of
 from experiments.training.program import DIVERGED
 from experiments.training.run import Diverged, Evaluated
 from experiments.training.suitability import require_fit
@@ -30,8 +32,9 @@ def train_gan(program: GanProgram, config: RunConfig) -> Iterator[Evaluated]:
     require_fit(config, program.dataset.facts)
     assert config.gan
     split = split_dataset(program.dataset, config.dataset, config.seed)
-    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
+    order = order_of(config, program.dataset.labels, split.train)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
+    rates = learning_rates(config).reshape(-1, config.evaluate_every)
     judge = judge_of(program.dataset, config.dataset, config.seed)
     validation = judge.read(program.images(split.validation[: config.evaluation_examples]))[0]
     of_training, of_looking = (np.random.default_rng([config.seed, 2, use]) for use in range(2))
@@ -42,7 +45,7 @@ def train_gan(program: GanProgram, config: RunConfig) -> Iterator[Evaluated]:
         step, metrics, started = number * config.evaluate_every, dict[str, float](), time.perf_counter()
         if number:
             images, latents = program.images(order[number - 1]), (*order.shape[1:], config.gan.latent)
-            losses = program.take_steps(images, _normal(of_training, *latents))
+            losses = program.take_steps(images, _normal(of_training, *latents), rates[number - 1])
             first = losses[0] if number == 1 else first
             good = np.all(np.isfinite(losses) & (losses <= DIVERGED * first), axis=1)
             if not good.all():

@@ -13,7 +13,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.configuration.run import DatasetConfig, OptimizerConfig, RunConfig
+from experiments.configuration.dataset import DatasetConfig
+from experiments.configuration.optimizer import OptimizerConfig
+from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Dataset, split_dataset
 from experiments.training.program import Program
 from experiments.training.run import train
@@ -44,9 +46,9 @@ class Judge:
 def judge_of(dataset: Dataset, config: DatasetConfig, seed: int) -> Judge:
     """Return the judge of the split that a run trains on, trained at the first call for it.
 
-    config: of the run's data; how many make a batch there does not matter.
+    config: of the run's data; how many make a batch there, and in which order they come, does not matter.
     """
-    return _judge(dataset, config.model_copy(update={"batch_size": 1}), seed)
+    return _judge(dataset, config.model_copy(update={"batch_size": 1, "order": "shuffled"}), seed)
 
 
 @functools.lru_cache(maxsize=64)  # as many as the seeds of a sweep, whose runs take turns

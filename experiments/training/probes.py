@@ -6,7 +6,6 @@ all values passed in and all updates thrown away.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import keras
@@ -14,13 +13,21 @@ import numpy as np
 import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
-from models.config import BATCH_NORMS
+from experiments.training.activations import (
+    PERCENTILES,
+    by_unit,
+    gram_matrix,
+    largest_share,
+    mean_cosine,
+    percentiles_of,
+    stable_rank,
+)
+from experiments.training.seen_layers import seen_layers
 
 FLAT_ENDS = {"saturation": 0.05, "far_saturation": 0.02}  # of a sigmoid: below, and above 1 less this
-PERCENTILES = (15, 50, 85)  # Ioffe & Szegedy 2015, fig. 1
-MOST_VALUES = 256  # of a convolution's positions, per channel, are enough for a percentile
 DISTANCES = np.linspace(0.5, 4, 8)  # times the learning rate, Santurkar et al. 2018, fig. 4
 WEIGHT_SCALES = (0.1, 10.0)
+RANK, COSINE = "representation/stable_rank", "representation/cosine"
 
 Tensors = list[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -31,39 +38,49 @@ class Probes:
 
     def __init__(self, config: RunConfig, network: keras.Model):
         self.asked = config.probes
-        self.hidden = len(config.model.layers) * config.model.depth
-        self.batch_norms = (
-            [network.get_layer(f"norm_{i}") for i in range(1, self.hidden + 1)]
-            if config.model.norm.kind in BATCH_NORMS and not config.model.norm.recurrent
-            else []
-        )
+        seen = seen_layers(config, network)
+        self.hidden, self.batch_norms = len(seen.activations), seen.batch_norms
         self.normalizes_weights = bool(self.batch_norms) and config.model.norm.placement == "before"
-        activations = [network.get_layer(f"activation_{i}") for i in range(1, self.hidden + 1)]
+        after = config.model.norm.kind != "none" and config.model.norm.placement == "after"
+        last = "norm" if after else "activation"
+        blocks = []
+        if "representation" in self.asked and config.model.kind == "keras":
+            blocks = [layer.output for layer in seen.activations]
+        elif "representation" in self.asked:
+            blocks = [network.get_layer(f"{last}_{i}").output for i in range(1, self.hidden + 1)]
         self._tapped = keras.Model(
             network.input,
             [network.output]
-            + [layer.input for layer in activations]
-            + [layer.output for layer in activations]
+            + [layer.input for layer in seen.activations]
+            + [layer.output for layer in seen.activations]
             + [layer.input for layer in self.batch_norms]
-            + [layer.output for layer in self.batch_norms],
+            + [layer.output for layer in self.batch_norms]
+            + blocks,
         )
         self.network = network
-        self._blocks = [_block(layer.name, self.hidden) for layer in network.layers for _ in layer.trainable_variables]
-        self._kernels = [i for i, v in enumerate(network.trainable_variables) if v.name == "kernel"]
+        self._blocks, self._kernels = seen.blocks, seen.kernels
 
     def measure(self, x: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> Metrics:
         """Return what the probes see on inputs x (batch, …) with the network as it is now."""
         weights = [tf.convert_to_tensor(v) for v in self.network.trainable_variables]
         results: Metrics = {}
-        loss, gradients, taps = self._gradients(weights, x, labels)
-        pre, post, norm_in, norm_out = self._parts(taps)
+        loss, gradients, (logits, *taps) = self._gradients(weights, x, labels)
+        pre, post, norm_in, norm_out, representations = self._parts(taps)
         if "pre_activations" in self.asked:
-            results |= {f"pre_activation/{i}": _by_unit(z) for i, z in enumerate(pre, start=1)}
+            results |= {f"pre_activation/{i}": by_unit(z) for i, z in enumerate(pre, start=1)}
         elif "unit_percentiles" in self.asked:
-            results[f"pre_activation/{self.hidden}"] = _by_unit(pre[-1])
+            results[f"pre_activation/{self.hidden}"] = by_unit(pre[-1])
         if "gradients" in self.asked:
             for i, kernel in enumerate(self._kernels, start=1):
                 results[f"gradient_norm/{i}"] = tf.norm(gradients[kernel])
+        if "weight_norms" in self.asked:
+            results |= {f"weight_norm/{i}": tf.norm(weights[kernel]) for i, kernel in enumerate(self._kernels, start=1)}
+        if "representation" in self.asked:
+            for i, h in enumerate(representations, start=1):
+                results |= {f"{RANK}/{i}": gram_matrix(h), f"{COSINE}/{i}": mean_cosine(h)}
+            results |= {f"{name}/last": results[f"{name}/{self.hidden}"] for name in (RANK, COSINE)}
+        if "first_guess" in self.asked:
+            results["first_guess/share"] = largest_share(logits)
         if "saturation" in self.asked:
             for name, end in FLAT_ENDS.items():
                 shares = [tf.reduce_mean(tf.cast((h < end) | (h > 1 - end), tf.float32)) for h in post]
@@ -86,9 +103,9 @@ class Probes:
         metrics: dict[str, float] = {}
         for name, value in measured.items():
             if not name.startswith("pre_activation/"):
-                metrics[name] = float(value)
+                metrics[name] = stable_rank(value) if name.startswith(RANK) else float(value)
                 continue
-            for p, of_units in zip(PERCENTILES, _percentiles(value), strict=True):
+            for p, of_units in zip(PERCENTILES, percentiles_of(value), strict=True):
                 if "pre_activations" in self.asked:
                     metrics[f"{name}/p{p}"] = float(of_units.mean())
                 if "unit_percentiles" in self.asked and name.endswith(f"/{self.hidden}"):
@@ -100,19 +117,26 @@ class Probes:
         by_variable = {id(v): w for v, w in zip(self.network.trainable_variables, weights, strict=True)}
         values = [by_variable[id(v)] for v in self._tapped.trainable_variables]
         outputs, _ = self._tapped.stateless_call(values, statistics, x, training=True)
-        return outputs
+        return tf.nest.flatten(outputs)  # a single one comes without a list
 
     def _gradients(self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Tensors, Tensors]:
         with tf.GradientTape() as tape:
             tape.watch(weights)
-            logits, *taps = self._outputs(weights, x)
-            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-        return loss, tape.gradient(loss, weights), taps
+            outputs = self._outputs(weights, x)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, outputs[0]))
+        return loss, tape.gradient(loss, weights), outputs
 
-    def _parts(self, taps: Tensors) -> tuple[Tensors, Tensors, Tensors, Tensors]:
-        """Inputs and outputs of the activations, then of the batch normalizations."""
+    def _parts(self, taps: Tensors) -> tuple[Tensors, Tensors, Tensors, Tensors, Tensors]:
+        """Inputs and outputs of the activations, then of the batch normalizations; what each block hands on."""
         n, norms = self.hidden, len(self.batch_norms)
-        return taps[:n], taps[n : 2 * n], taps[2 * n : 2 * n + norms], taps[2 * n + norms :]
+        of_blocks = 2 * n + 2 * norms
+        return (
+            taps[:n],
+            taps[n : 2 * n],
+            taps[2 * n : 2 * n + norms],
+            taps[2 * n + norms : of_blocks],
+            taps[of_blocks:],
+        )
 
     def _standardization(self, norm_in: Tensors) -> Metrics:
         """Worst |mean| and |variance − σ²/(σ²+ε)| over units and layers, before γ and β."""
@@ -142,7 +166,7 @@ class Probes:
         for layer, kernel in enumerate(self._kernels[: self.hidden]):
             for a in WEIGHT_SCALES:
                 scaled = [a * w if i == kernel else w for i, w in enumerate(weights)]
-                _, scaled_gradients, taps = self._gradients(scaled, x, labels)
+                _, scaled_gradients, (_, *taps) = self._gradients(scaled, x, labels)
                 errors.append(_relative(self._parts(taps)[3][layer], norm_out[layer]))
                 errors.append(_relative(a * scaled_gradients[kernel], gradients[kernel]))
         return {"weight_scale/error": tf.reduce_max(errors)}
@@ -155,7 +179,7 @@ class Probes:
         Mean over the layers from the second of ‖G − G′‖₂/‖G‖₂ and of cos(G, G′).
         """
         changes, cosines = [], []
-        for block in range(2, self.hidden + 2):
+        for block in range(2, len(self._kernels) + 1):
             stepped = [
                 w - learning_rate * g if below < block else w
                 for w, g, below in zip(weights, gradients, self._blocks, strict=True)
@@ -198,35 +222,6 @@ class Probes:
             "landscape/smoothness": smoothness,
             "landscape/smoothness_times_squared_norm": smoothness * tf.linalg.global_norm(weights) ** 2,
         }
-
-
-def _block(layer_name: str, hidden: int) -> int:
-    """Position of a layer's block: 0 for the input's normalization, `hidden` + 1 for the output."""
-    if layer_name == "output":
-        return hidden + 1
-    position = re.search(r"_(\d+)$", layer_name)
-    return int(position[1]) if position else 0
-
-
-def _by_unit(z: tf.Tensor) -> tf.Tensor:
-    """Values of every unit or channel, (values, units), at no more than MOST_VALUES positions beyond the batch's size.
-
-    The positions are drawn once and for all: evenly spaced ones would be the same pixel of every image.
-    """
-    values = tf.reshape(z, (-1, z.shape[-1]))
-    count, most = values.shape[0], max(z.shape[0], MOST_VALUES)
-    if count <= most:
-        return values
-    return tf.gather(values, np.sort(np.random.default_rng(0).choice(count, most, replace=False)))
-
-
-def _percentiles(values: np.ndarray) -> np.ndarray:
-    """PERCENTILES of every column, (3, columns), as `np.percentile` has them, which takes four times as long."""
-    ascending = np.sort(values, axis=0)
-    position = np.array(PERCENTILES) / 100 * (len(values) - 1)
-    below = position.astype(int)
-    lower, upper = ascending[below], ascending[np.minimum(below + 1, len(values) - 1)]
-    return np.asarray(lower + (position - below)[:, None] * (upper - lower))
 
 
 def _moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -10,18 +10,20 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from experiments.configuration.run import OptimizerConfig, RunConfig
+from experiments.configuration.run import RunConfig
+from experiments.training.changed_images import attack
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
+from experiments.training.optimizers import build_optimizer, decayed_kernels
 from experiments.training.probes import Probes
 from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
 from models.initialization import initial_kernels
 from models.networks import build_model
+from models.trainable import trained_weights
 
 DIVERGED = 1000  # times the initial loss, Bjorck et al. 2018
 MOST_STRETCHES, MOST_INDICES = 32, 2**20  # of a call, whose results are kept until it returns
@@ -36,6 +38,12 @@ class Program:
         self.binarize = config.dataset.binarize
         self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)
         self.optimizer = build_optimizer(config.optimizer)
+        self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
+        self._decayed = {id(kernel) for kernel in decayed_kernels(self.network, config.optimizer)}
+        if self.optimizer.weight_decay is not None:
+            self.optimizer.weight_decay = self._weight_decay
+            others = [v for v in self.network.trainable_variables if id(v) not in self._decayed]
+            self.optimizer.exclude_from_weight_decay(others)
         self.optimizer.build(self.network.trainable_variables)
         self._kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
         self._built = [
@@ -43,7 +51,12 @@ class Program:
         ]
         self.probes = Probes(config, self.network)
         self.readings = Readings(config, self.network)
-        self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
+        of_all = config.model.trainable == "all"
+        self._trained = (
+            []
+            if of_all
+            else [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.network.trainable_variables]
+        )
         self._features, self._labels = _as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
@@ -55,9 +68,11 @@ class Program:
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
         split = split_dataset(dataset, config.dataset, config.seed)
-        self.advance(self._no_batches[:0], in_rows(*evaluated_parts(config, split).values()), looked_at(config, split))
+        self._no_rates = np.zeros(self._no_batches.shape[:2], np.float32)
+        none, examples = (self._no_batches[:0], self._no_rates[:0]), in_rows(*evaluated_parts(config, split).values())
+        self.advance(*none, examples, looked_at(config, split))
         if config.timed and config.steps:
-            self.take_steps(np.zeros(step, np.int32))
+            self.take_steps(np.zeros(step, np.int32), np.zeros(step[0], np.float32))
 
     def reset(self, config: RunConfig, split: Split) -> None:
         """Give every variable the value it has before the first step of a run."""
@@ -67,6 +82,11 @@ class Program:
             state.assign([config.seed, i])
         for kernel, value in initial_kernels(self.network, config.model, config.seed):
             kernel.value.assign(value)
+        if self._trained:
+            for trained, value in zip(
+                self._trained, trained_weights(self.network, config.model, config.seed), strict=True
+            ):
+                trained.assign(value)
         self.readings.reset()
         self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
         if self._weight_decay is not None:
@@ -76,31 +96,41 @@ class Program:
 
     def examples(self, indices: tf.Tensor, change: tf.Tensor | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """Return network inputs and labels of the examples at `indices`. `change`: contrast, brightness."""
-        x = tf.cast(tf.gather(self._features, indices), tf.float32) / self.dataset.unit
+        x = self._images(indices)
         if change is not None:
             mean = tf.reduce_mean(x, axis=list(range(1, len(x.shape))), keepdims=True)
             x = tf.clip_by_value((x - mean) * change[0] + mean + change[1], 0.0, 1.0)
-        x = tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
-        return x, tf.gather(self._labels, indices)
+        return self._as_input(x), tf.gather(self._labels, indices)
+
+    def _images(self, indices: tf.Tensor) -> tf.Tensor:
+        return tf.cast(tf.gather(self._features, indices), tf.float32) / self.dataset.unit
+
+    def _as_input(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.cast(x > 0.5, tf.float32) if self.binarize else x * self._scale - self._shift
 
     def advance(
-        self, order: np.ndarray, examples: np.ndarray, looked_at: LookedAt, first_loss: float | None = None
+        self,
+        order: np.ndarray,
+        rates: np.ndarray,
+        examples: np.ndarray,
+        looked_at: LookedAt,
+        first_loss: float | None = None,
     ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """Evaluate and probe, then do so after each stretch of steps, until the loss diverges; all in one call.
 
-        order: the examples of each step, (at most `stretches`, steps, batch). examples: what to evaluate, (rows,
-        examples), where −1 is padding. looked_at: the examples of probes and population statistics. first_loss: of the
-        run's first step, by which divergence is measured; None where the run begins.
+        order: the examples of each step, (at most `stretches`, steps, batch). rates: their learning rates. examples:
+        what to evaluate, (rows, examples), where −1 is padding. looked_at: the examples of probes and population
+        statistics. first_loss: of the run's first step, by which divergence is measured; None where the run begins.
 
         Return how many stretches were done, the losses of the steps, losses and hits of `examples` at each reading,
         (readings, rows, examples), and what the probes measured by name, each with a row for the start and one for
         every stretch; what was not done is zero. Where a run goes on, its start is not looked at again, and that row
         is zero.
         """
-        batches = self._no_batches.copy()
-        batches[: len(order)] = order
+        batches, paces = self._no_batches.copy(), self._no_rates.copy()
+        batches[: len(order)], paces[: len(order)] = order, rates
         begin, first = (0, np.inf) if first_loss is None else (1, first_loss)
-        given = (batches, examples, *looked_at, len(order), begin)
+        given = (batches, paces, examples, *looked_at, len(order), begin)
         inputs = [*map(tf.constant, given), tf.constant(first, tf.float32)]
         shape = (*examples.shape, *(len(indices) for indices in looked_at))
         if shape not in self._advances:
@@ -109,9 +139,9 @@ class Program:
         end, *kept = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._advances[shape](*inputs))
         return int(end) - 1, *kept
 
-    def take_steps(self, order: np.ndarray) -> np.ndarray:
+    def take_steps(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """Take the steps from one evaluation to the next, on batches (steps, batch); return their losses."""
-        losses: np.ndarray = self._steps(tf.constant(order)).numpy()
+        losses: np.ndarray = self._steps(tf.constant(order), tf.constant(rates)).numpy()
         return losses
 
     @functools.cached_property
@@ -124,18 +154,42 @@ class Program:
         return compiled
 
     @functools.cached_property
-    def _steps(self) -> Callable[[tf.Tensor], tf.Tensor]:
-        # A function of one argument: with a default left out, TensorFlow would try another signature first and, to say
-        # why, write out the argument, which takes as long as twenty steps.
-        order = tf.TensorSpec(self._no_batches.shape[1:], tf.int32)
-        compiled: Callable[[tf.Tensor], tf.Tensor] = self._compiled(
-            lambda order: self._take_steps(order)
-        ).get_concrete_function(order)
+    def hits_when_attacked(self) -> Callable[..., tf.Tensor]:
+        """Whether each of some examples, with a change that `attack` works out, is still told rightly, (examples,).
+
+        Takes indices, the statistics of a reading, and `change`, `size`, `pace` and `steps` as `attack` does.
+        """
+
+        def hits(indices: tf.Tensor, statistics: list[tf.Tensor], *of_attack: tf.Tensor) -> tf.Tensor:
+            weights, state = (
+                [*map(tf.convert_to_tensor, self.network.trainable_variables)],
+                self.readings.state(statistics),
+            )
+
+            def logits_of(images: tf.Tensor) -> tf.Tensor:
+                return self.network.stateless_call(weights, state, self._as_input(images), training=False)[0]
+
+            labels = tf.gather(self._labels, indices)
+            moved = attack(logits_of, self._images(indices), labels, *of_attack)
+            return tf.argmax(logits_of(moved), axis=1, output_type=tf.int32) == labels
+
+        compiled: Callable[..., tf.Tensor] = self._compiled(hits)
+        return compiled
+
+    @functools.cached_property
+    def _steps(self) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+        # A function of these arguments alone: with a default left out, TensorFlow would try another signature first
+        # and, to say why, write out the argument, which takes as long as twenty steps.
+        shape = self._no_batches.shape[1:]
+        compiled: Callable[[tf.Tensor, tf.Tensor], tf.Tensor] = self._compiled(
+            lambda order, rates: self._take_steps(order, rates)
+        ).get_concrete_function(tf.TensorSpec(shape, tf.int32), tf.TensorSpec(shape[:1]))
         return compiled
 
     def _advance(
         self,
         order: tf.Tensor,
+        rates: tf.Tensor,
         examples: tf.Tensor,
         probed: tf.Tensor,
         population: tf.Tensor,
@@ -159,7 +213,8 @@ class Program:
         while (row <= stretches) & goes_on:
             losses = tf.zeros(steps)
             if rows > 1:
-                losses = self._take_steps(order[tf.maximum(row - 1, 0)], tf.where(row > 0, steps, 0))
+                stretch = tf.maximum(row - 1, 0)
+                losses = self._take_steps(order[stretch], rates[stretch], tf.where(row > 0, steps, 0))
             first_loss = tf.where((begin == 0) & (row == 1), losses[0], first_loss)
             goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= DIVERGED * first_loss))
             statistics = self.readings.statistics(self.examples(population)[0] if self.readings.recomputes else None)
@@ -168,33 +223,41 @@ class Program:
             row += 1
         return row, *tf.nest.map_structure(lambda array: array.stack(), kept)
 
-    def _take_steps(self, order: tf.Tensor, steps: tf.Tensor | None = None) -> tf.Tensor:
+    def _take_steps(self, order: tf.Tensor, rates: tf.Tensor, steps: tf.Tensor | None = None) -> tf.Tensor:
         """Take a step for each of the first `steps` rows of `order`, (rows, batch), or all; return the losses, (rows,).
 
-        Where no step was taken, the loss is 0.
+        rates: of each step, (rows,); afterwards the optimizer's learning rate is that of the last one taken. Where no
+        step was taken, the loss is 0.
         """
         variables = self.network.trainable_variables
         losses = tf.TensorArray(tf.float32, order.shape[0], element_shape=())
         i, end = tf.constant(0), order.shape[0] if steps is None else steps
         while i < end:
             x, y = self.examples(order[i])
+            self.optimizer.learning_rate.value.assign(rates[i])
             before = self.readings.before_step()
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
-            self.optimizer.apply(self._decayed(tape.gradient(loss, variables)), variables)
+            self.optimizer.apply(self._of_trained(self._penalized(tape.gradient(loss, variables))), variables)
             self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1
         return losses.stack()
 
-    def _decayed(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Add to the gradients by all weights that of λ/2·‖w‖² over the kernels. van Laarhoven 2017."""
-        if self._weight_decay is None:
+    def _penalized(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Add to the gradients by all weights that of λ/2·‖w‖², unless decay is decoupled. van Laarhoven 2017."""
+        if self._weight_decay is None or self.optimizer.weight_decay is not None:
             return gradients
         return [
-            gradient + self._weight_decay * weight if id(weight) in self._kernels else gradient
+            gradient + self._weight_decay * weight if id(weight) in self._decayed else gradient
             for gradient, weight in zip(gradients, self.network.trainable_variables, strict=True)
         ]
+
+    def _of_trained(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
+        """Set the gradients by weights that are not trained to zero."""
+        if not self._trained:
+            return gradients
+        return [gradient * trained for gradient, trained in zip(gradients, self._trained, strict=True)]
 
     def _evaluate(
         self, examples: tf.Tensor, statistics: list[list[tf.Tensor]], change: tf.Tensor | None = None
@@ -236,15 +299,6 @@ def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Return the mean cross-entropy of integer labels (batch,) and logits (batch, classes), in nats."""
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-
-
-def build_optimizer(config: OptimizerConfig) -> keras.Optimizer:
-    """Build the Keras optimizer of the configuration."""
-    match config.kind:
-        case "sgd":
-            return keras.optimizers.SGD(config.learning_rate, momentum=config.momentum)
-        case "adam":
-            return keras.optimizers.Adam(config.learning_rate, beta_1=config.beta_1, beta_2=config.beta_2)
 
 
 def uses_xla(config: RunConfig) -> bool:

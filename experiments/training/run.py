@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import tensorflow as tf
 
 from experiments.configuration.run import RunConfig
-from experiments.training.datasets import Split, batch_order, split_dataset
+from experiments.training.changed_images import attacked, corrupted
+from experiments.training.datasets import Split, split_dataset
 from experiments.training.evaluation import (
-    POPULATION,
     LookedAt,
     evaluated_parts,
     in_calls,
@@ -20,11 +19,11 @@ from experiments.training.evaluation import (
     looked_at,
     means_of_parts,
 )
+from experiments.training.optimizers import learning_rates
+from experiments.training.orders import order_of
 from experiments.training.program import DIVERGED, Program
 from experiments.training.suitability import require_fit
 
-BRIGHTNESS = (-0.5, -0.4, -0.3, -0.2, -0.1, 0.1, 0.2, 0.3, 0.4, 0.5)  # added to pixels in [0, 1]
-CONTRAST = (0.25, 0.5, 0.75, 1.5, 2.0, 4.0)  # factors about each image's mean
 FIRST_STEPS = 100  # whose losses the probe step_loss keeps
 
 
@@ -68,13 +67,14 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
         raise ValueError(f"steps: must be 0, as the program was compiled for runs of none, got {config.steps}")
     require_fit(config, program.dataset.facts)
     split = split_dataset(program.dataset, config.dataset, config.seed)
-    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed)
+    order = order_of(config, program.dataset.labels, split.train)
     order = order.reshape(-1, config.evaluate_every, config.dataset.batch_size)
+    rates = learning_rates(config).reshape(-1, config.evaluate_every)
     program.reset(config, split)
     parts, seen_by = evaluated_parts(config, split), looked_at(config, split)
     examples = in_rows(*parts.values())
     seconds, first_loss = 0.0, np.inf
-    for number, stretch in enumerate(_stretches(program, order, examples, seen_by, config.timed)):
+    for number, stretch in enumerate(_stretches(program, order, rates, examples, seen_by, config.timed)):
         step, metrics, before = number * config.evaluate_every, {}, seconds
         if number:
             seconds += stretch.seconds
@@ -94,30 +94,38 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
             if len(parts.get("test", ())) < len(split.test):
                 metrics |= _tested(program, split, examples.shape, seen_by)
             if "corruptions" in config.probes:
-                metrics |= _corrupted(program, split, seen_by.population)
+                metrics |= corrupted(program, split, seen_by.population)
+            if "attack" in config.probes:
+                metrics |= attacked(program, config.seed, split, seen_by.population)
         metrics |= program.probes.metrics(stretch.measured)
         yield Evaluated(step, metrics, seconds)
 
 
 def _stretches(
-    program: Program, order: np.ndarray, examples: np.ndarray, seen_by: LookedAt, timed: bool = False
+    program: Program,
+    order: np.ndarray,
+    rates: np.ndarray,
+    examples: np.ndarray,
+    seen_by: LookedAt,
+    timed: bool = False,
 ) -> Iterator[_Stretch]:
-    """Train on `order`, (stretches, steps, batch), and yield one of no steps, then each stretch.
+    """Train on `order`, (stretches, steps, batch), at `rates`, and yield one of no steps, then each stretch.
 
     As many as fit into one call; where `timed`, steps and evaluations each in their own.
     """
     if timed:
         for number in range(len(order) + 1):
             started = time.perf_counter()
-            losses = program.take_steps(order[number - 1]) if number else np.zeros(0)
+            losses = program.take_steps(order[number - 1], rates[number - 1]) if number else np.zeros(0)
             took = time.perf_counter() - started
-            yield replace(next(_stretches(program, order[:0], examples, seen_by)), losses=losses, seconds=took)
+            seen = next(_stretches(program, order[:0], rates[:0], examples, seen_by))
+            yield replace(seen, losses=losses, seconds=took)
         return
     first_loss = None
     for at in range(0, max(len(order), 1), max(program.stretches, 1)):
         started = time.perf_counter()
         done, losses, of_examples, hits, measured = program.advance(
-            order[at : at + program.stretches], examples, seen_by, first_loss
+            order[at : at + program.stretches], rates[at : at + program.stretches], examples, seen_by, first_loss
         )
         share = (time.perf_counter() - started) / max(done, 1)
         for row in range(0 if first_loss is None else 1, done + 1):
@@ -144,28 +152,7 @@ def _read(program: Program, parts: Mapping[str, np.ndarray], losses: np.ndarray,
 
 def _tested(program: Program, split: Split, shape: tuple[int, ...], seen_by: LookedAt) -> dict[str, float]:
     """Loss and accuracy on the test split. shape: of all other evaluations, for which it is compiled."""
-    no_steps = np.zeros((0, 1, 1), np.int32)
-    calls = [next(_stretches(program, no_steps, rows, seen_by)).seen for rows in in_calls(split.test, shape)]
+    no_steps = np.zeros((0, 1, 1), np.int32), np.zeros((0, 1), np.float32)
+    calls = [next(_stretches(program, *no_steps, rows, seen_by)).seen for rows in in_calls(split.test, shape)]
     losses, hits = (np.concatenate(found, axis=1) for found in zip(*calls, strict=True))
     return _read(program, {"test": split.test}, losses, hits)
-
-
-def _corrupted(program: Program, split: Split, population: np.ndarray) -> dict[str, float]:
-    """Test accuracy on images changed in brightness or contrast: `corrupted/<statistics>/<kind>/<change>`.
-
-    kept: with the statistics of the run. recomputed: with those of a mix of 1,000 changed test images, which every
-    change has its share of (Benz et al. 2021).
-    """
-    changes = {f"brightness/{b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast/{c:g}": (c, 0.0) for c in CONTRAST}
-    each = np.array_split(split.test[:POPULATION], len(changes))
-    mixed = [program.examples(i, tf.constant(of, tf.float32))[0] for i, of in zip(each, changes.values(), strict=True)]
-    readings = program.readings
-    kept = readings.statistics(program.examples(population)[0] if readings.recomputes else None)[:1]
-    recomputed = [program.population_of(tf.concat(mixed, axis=0))]
-    metrics: dict[str, float] = {}
-    for statistics, values in (("kept", kept), ("recomputed", recomputed)):
-        for name, change in changes.items():
-            losses, hits = program.evaluate(in_rows(split.test), values, np.array(change, np.float32))
-            found = means_of_parts({"": split.test}, losses[0], hits[0])
-            metrics[f"corrupted/{statistics}/{name}"] = found["accuracy/"]
-    return metrics

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import fault_of_run
-from experiments.configuration.run import RunConfig
+from experiments.configuration.probes import OF_IMAGES
+from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.training.dataset_facts import DatasetError, Facts
 
 
-def faults_of_data(experiment: Experiment, known: Mapping[str, Facts | DatasetError]) -> list[str]:
+def faults_of_data(experiment: Experiment, known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> list[str]:
     """Return what is wrong with the data of an experiment's runs, each a line `file:line: field: what; remedy`.
 
     known: what is known by now of each data set, or why it cannot be had; nothing is said of others.
@@ -18,7 +19,7 @@ def faults_of_data(experiment: Experiment, known: Mapping[str, Facts | DatasetEr
     faults = []
     for arm, grid in experiment.cells():
         config = experiment.run(arm, grid, 0).config
-        facts = known.get(config.dataset.name)
+        facts = known.get(config.dataset.source)
         if facts is None:
             continue
         found = [facts] if isinstance(facts, DatasetError) else misfits(config, facts)
@@ -35,14 +36,22 @@ def require_fit(config: RunConfig, facts: Facts) -> None:
 def misfits(config: RunConfig, facts: Facts) -> Iterator[DatasetError]:
     """Yield every fault of a run on such data; what depends on the number of examples only where that is known."""
     yield from _misfits_of_shape(config, facts.shape)
-    yield from _misfits_of_size(config, facts.train)
+    sizes = facts.split_sizes(config.dataset.validation_share)
+    if sizes and config.dataset.validation_share is not None and min(sizes) < facts.classes:
+        yield DatasetError(
+            "dataset.validation_share",
+            f"got {config.dataset.validation_share:g}, which leaves {max(sizes[0], 0)} of {facts.examples} examples "
+            f"for training, {sizes[1]} for validation; each takes at least {facts.classes}, one a class",
+        )
+        return
+    yield from _misfits_of_size(config, sizes and sizes[0])
 
 
 def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[DatasetError]:
     name, kind, norm = config.dataset.name, config.model.kind, config.model.norm
     if len(shape) != 3:
         table = f"{name} is a table of {shape[0]} features"
-        if kind != "mlp":
+        if kind in ("cnn", "rnn"):
             yield DatasetError(
                 "model.kind", f"{'an rnn' if kind == 'rnn' else 'a cnn'} needs images, but {table}; use mlp"
             )
@@ -50,13 +59,35 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
             yield DatasetError("dataset.binarize", f"{name} has no images; leave it out, or use standardize")
         if config.gan:
             yield DatasetError("gan", f"makes images, but {table}; use digits or a set of images")
-        if "corruptions" in config.probes:
-            yield DatasetError("probes", f"corruptions changes images, and {name} has none; leave it out")
+        for probe in OF_IMAGES:
+            if probe in config.probes:
+                yield DatasetError("probes", f"{probe} changes images, and {name} has none; leave it out")
+    elif kind == "cnn":
+        yield from _misfits_of_images(config, (shape[0], shape[1]))
     if norm.kind == "group" and norm.on_input and shape[-1] % norm.groups:
         yield DatasetError(
             "model.norm.groups",
             f"got {norm.groups}, which does not divide {shape[-1]}, the channels of {name}; give a divisor",
         )
+
+
+def _misfits_of_images(config: RunConfig, size: tuple[int, int]) -> Iterator[DatasetError]:
+    name, model, given = config.dataset.name, config.model, f"{size[0]}×{size[1]} pixels"
+    for index, (height, width) in enumerate(model.sizes_of_images(size), start=1):
+        if not height or not width:
+            yield DatasetError(
+                "model.padding",
+                f"got valid, which leaves no pixel of {name}'s {given} to convolution {index}; use same, fewer layers "
+                "or a smaller kernel_size",
+            )
+            return
+        if model.norm.kind == "instance" and height == width == 1:
+            yield DatasetError(
+                "model.norm.kind",
+                f"got instance, which makes 0 of the single pixel that convolution {index} leaves of {name}'s {given}; "
+                "use fewer layers, or pooling: none",
+            )
+            return
 
 
 def _misfits_of_size(config: RunConfig, train: int | None) -> Iterator[DatasetError]:

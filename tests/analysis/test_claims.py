@@ -54,6 +54,17 @@ def test_what_is_decided_needs_no_more_seeds():
     assert one_row(*BETTER).resolved_by is None
 
 
+@pytest.mark.parametrize(
+    ("baseline", "verdict"), [(0.98, "supported"), (0.995, "not tested"), (0.996, "not tested"), (0.9949, "supported")]
+)
+def test_where_the_baseline_is_at_its_end_nothing_is_tested(baseline: float, verdict: str):
+    row = one_row(baseline, baseline + 0.006, limit=1)
+    assert row.verdict == verdict
+    if verdict == "not tested":
+        assert row.reason == "the baseline is within 0.5 of 1 already, and can go no further"
+        assert row.estimate == pytest.approx((0.6, 0.6))
+
+
 def test_exactly_half_a_point_is_no_material_difference():
     row = one_row(0.915, 0.92)
     assert (row.estimate, row.verdict) == ((0.5, 0.5), "no material difference")

@@ -53,7 +53,8 @@ def rows_of(effects: str, **moderators: str) -> list[tuple[str, dict]]:
         ("++?", "supported", "supported in 2, unresolved in 1 of 3 rows"),
         ("+?", "unresolved", "supported in 1, unresolved in 1 of 2 rows"),
         ("+++??", "unresolved", "supported in 3, unresolved in 2 of 5 rows"),
-        ("+=??", "depends", "supported in 1, no material difference in 1, unresolved in 2 of 4 rows"),
+        ("+=??", "unresolved", "supported in 1, no material difference in 1, unresolved in 2 of 4 rows"),
+        ("+==?", "depends", "supported in 1, no material difference in 2, unresolved in 1 of 4 rows"),
         ("??", "unresolved", "unresolved in 2 of 2 rows"),
     ],
 )
@@ -146,7 +147,7 @@ def test_a_premise_without_moderators_holds_for_all_rows():
 
 
 @pytest.mark.parametrize(
-    ("premise", "words"), [("?", "premise unmet"), ("=", "premise unmet"), ("missing", "premise not tested")]
+    ("premise", "words"), [("?", "premise unresolved"), ("=", "premise unmet"), ("missing", "premise not tested")]
 )
 def test_a_premise_has_to_be_supported(premise: str, words: str):
     result = claim_of((premise, {"role": "premise", "name": "p"}), ("+", {"source_value": 99}))

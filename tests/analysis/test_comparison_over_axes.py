@@ -53,6 +53,16 @@ def test_an_axis_that_is_not_taken_apart_has_to_become_one_number():
     assert set(row.low) == {70.0}
 
 
+def test_each_side_keeps_its_runs_and_its_values_before_they_became_one_number():
+    found = by_scale(ACCURACIES)
+    (row,) = compared(ACCURACY | {"per_seed": "worst", "axis": SCALE}, found)
+    side = row.sides["no_bn"]
+    assert (side.places, side.low.tolist()) == (SCALES, [0.1] * len(SEEDS))
+    assert [set(of_place) for of_place in side.values.tolist()] == [{0.1}, {0.9}, {0.3}]
+    table = found.table.iloc[side.runs[1]]
+    assert (set(table["arm"]), set(table[SCALE]), table["seed"].tolist()) == ({"no_bn"}, {1.0}, list(SEEDS))
+
+
 def share_of_scales(bn: dict[float, float], no_bn: dict[float, float]) -> object:
     config = experiment(tuning={"over": SCALE, "seeds": TUNING, "evaluate": "all"}, grid={SCALE: list(bn)})
     rows = [
@@ -73,6 +83,15 @@ def test_the_share_of_the_values_at_which_an_arm_trains_is_counted_past_half_way
     (row,) = compared(part | ARMS, share_of_scales(bn, no_bn))
     assert (row.treatment, row.baseline) == ((0.75, 0.75), (0.25, 0.25))
     assert set(row.low) == {0.5}
+
+
+def test_whether_an_arm_trains_at_its_best_value_is_one_or_none_of_each_seed():
+    part = {"measure": "late_value", "effect": "difference", "per_seed": "share_training", "band": 0.5}
+    bn = {0.01: 0.2, 0.1: 0.8, 1.0: 0.9, 10.0: 0.5}
+    (row,) = compared(part | ARMS, share_of_scales(bn, {0.01: 0.1, 0.1: 0.4, 1.0: 0.2, 10.0: 0.1}))
+    assert (row.treatment, row.baseline, set(row.low)) == ((1.0, 1.0), (0.0, 0.0), {1.0})
+    (row,) = compared(part | ARMS, share_of_scales(bn, {0.01: 0.1, 0.1: 0.4, 1.0: 0.8, 10.0: 0.1}))
+    assert (row.baseline, set(row.low)) == ((1.0, 1.0), {0.0})
 
 
 def test_many_that_never_reach_a_level_do_not_become_one_number():

@@ -152,8 +152,8 @@ def test_matched_values_are_taken_where_both_arms_have_come_to_the_same_loss():
 def test_gaps_are_compared_at_each_training_loss_of_the_ladder():
     gap = {"measure": "gap_at_training_loss", "effect": "ratio", "over": "treatment", **ARMS}
     training = [2.0, 1.0, 0.5, 0.25 / 1.25]
-    rows = runs("no_bn", (*TUNING, *SEEDS), **{"loss/training_split": training, "loss/test": [2 * v for v in training]})
-    rows += runs("bn", (*TUNING, *SEEDS), **{"loss/training_split": training, "loss/test": training})
+    rows = runs("no_bn", (*TUNING, *SEEDS), **{"loss/training_split": training, "loss/test": [3 * v for v in training]})
+    rows += runs("bn", (*TUNING, *SEEDS), **{"loss/training_split": training, "loss/test": [2 * v for v in training]})
     config = experiment(tuning={"over": SCALE, "seeds": TUNING, "evaluate": "all"}, grid={SCALE: [1.0, 2.0, 3.0]})
     found = [
         row | {SCALE: scale, "late_validation_accuracy": top}

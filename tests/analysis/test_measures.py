@@ -36,7 +36,10 @@ def test_seconds_per_step_is_the_median_over_intervals():
     assert isnan(measures.seconds_per_step(record(seconds={50: 1.0})))
 
 
-@pytest.mark.parametrize(("metric", "worst"), [("accuracy/test", 0.0), ("loss/test", inf), ("saturation/all", 1.0)])
+@pytest.mark.parametrize(
+    ("metric", "worst"),
+    [("accuracy/test", 0.0), ("loss/test", inf), ("saturation/all", 1.0), ("attacked/pgd/0.1", 0.0)],
+)
 def test_a_diverged_run_ends_with_the_worst_value_whatever_was_measured(metric: str, worst: float):
     assert measures.final_value(record({metric: {0: 0.3, 50: 0.5}}, "diverged", 40), metric) == worst
     assert measures.final_value(record({metric: {0: 0.3, 50: 0.5}}), metric) == 0.5

@@ -103,8 +103,9 @@ def test_a_value_before_divergence_is_kept():
 
 def test_the_gap_is_that_of_the_losses_on_the_straight_line():
     # training loss 0.375 half way between steps 20 and 30, where the test loss is 0.75
-    assert value("gap_at_training_loss", Sought(loss=0.375)) == pytest.approx(2.0)
-    assert value("gap_at_training_loss", Sought(loss=0.5)) == pytest.approx(1.6)
+    assert value("gap_at_training_loss", Sought(loss=0.375)) == pytest.approx(1.0)
+    assert value("gap_at_training_loss", Sought(loss=0.5)) == pytest.approx(0.6)
+    assert value("gap_at_training_loss", Sought(loss=0.5), ROW | {"loss/test": [0.1] * 5}) == 0.01  # no gap at all
     assert isnan(value("gap_at_training_loss", Sought(loss=0.1)))
     assert isnan(value("gap_at_training_loss", Sought(loss=0.5), ROW | {"loss/test": []}))
 

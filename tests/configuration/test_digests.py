@@ -11,7 +11,7 @@ from experiments.configuration.run import RunConfig
 def changed(value: Any, annotation: Any) -> list[Any]:
     """Other values that a field may take."""
     if value == ():
-        return [("gradients",) if "gradients" in str(annotation) else (0.5,)]
+        return [("gradients",) if "gradients" in str(annotation) else (0.5,) if "float" in str(annotation) else (7,)]
     options = [a for a in typing.get_args(annotation) if typing.get_origin(a) is typing.Literal]
     if typing.get_origin(annotation) is typing.Literal or options:
         booleans = (False, True) if bool in typing.get_args(annotation) else ()
@@ -30,7 +30,7 @@ def changed(value: Any, annotation: Any) -> list[Any]:
         case None:
             return [50]
         case tuple():
-            return [(*value, 7)]
+            return [value[:1]]
     raise AssertionError(f"no other value known for {value!r}")
 
 
@@ -57,8 +57,23 @@ def with_change(config: RunConfig, dotted: str, value: Any) -> RunConfig:
 
 # Renormalization and virtual batches need kind: custom; Adam and SGD take all of the optimizer's fields.
 CUSTOM = RunConfig.model_validate({"model": {"norm": {"kind": "custom"}}})
-NOT_ALONE = ("model.norm.recurrent", "model.norm.renorm_relaxed_by")  # which need another field beside
-CHANGES = [change for change in single_changes(CUSTOM) if change[0] not in NOT_ALONE]
+NOT_ALONE = (  # which need another field beside
+    "model.norm.recurrent",
+    "model.norm.renorm_relaxed_by",
+    "model.branch_scale",
+    "model.dropout_place",
+    "dataset.file",
+    "dataset.label",
+    "dataset.sha256",
+    "dataset.classes",
+    "dataset.validation_share",
+    "model.build",
+    "model.sha256",
+)
+NOT_BY_THEMSELVES = (("model.norm.kind", "instance"), ("model.kind", "keras"))  # which need images, and build
+CHANGES = [
+    change for change in single_changes(CUSTOM) if change[0] not in NOT_ALONE and change not in NOT_BY_THEMSELVES
+]
 
 
 def test_every_setting_in_the_digest_is_changed_below():
@@ -85,9 +100,14 @@ VALUES_TO_A_PROGRAM = {
     "steps",
     "dataset.standardize",
     "dataset.train_examples",
+    "dataset.order",
     "model.initialization",
     "model.init_scale",
     "optimizer.learning_rate",
+    "optimizer.schedule.kind",
+    "optimizer.schedule.factor",
+    "optimizer.schedule.milestones",
+    "optimizer.schedule.warmup_steps",
 }
 
 
@@ -95,6 +115,39 @@ VALUES_TO_A_PROGRAM = {
 def test_runs_share_a_program_where_they_differ_in_values_only(dotted: str, value: Any):
     shared = with_change(CUSTOM, dotted, value).program_key() == CUSTOM.program_key()
     assert shared == (dotted in VALUES_TO_A_PROGRAM)
+
+
+def test_fields_that_came_later_leave_runs_the_identity_they_had():
+    # As `run.json` has it of runs that were made before there were any schedules.
+    other = {
+        "model": {"kind": "cnn", "layers": [8], "norm": {"kind": "custom"}},
+        "optimizer": {"kind": "adam", "weight_decay": 1e-3},
+        "probes": ["gradients"],
+    }
+    assert RunConfig().digest() == "c29ee323dd6168d4"
+    assert RunConfig.model_validate(other).digest() == "f3c29eb158804d9e"
+
+
+def test_a_file_its_digest_and_its_label_change_identity_and_program():
+    own = {"file": "a.csv", "label": "y", "sha256": "0"}
+    others = [{}, own, own | {"file": "b.csv"}, own | {"label": "z"}, own | {"sha256": "1"}]
+    configs = [RunConfig.model_validate({"dataset": fields}) for fields in others]
+    assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 5
+
+
+def test_classes_and_the_validation_share_change_identity_and_program():
+    others: list[dict[str, Any]] = [{}, {"classes": [0, 1]}, {"classes": [1, 0]}, {"validation_share": 0.2}]
+    configs = [RunConfig.model_validate({"dataset": fields}) for fields in others]
+    assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 4
+
+
+def test_a_network_of_ones_own_its_source_and_its_normalization_change_identity_and_program():
+    own = {"kind": "keras", "build": "a:build", "sha256": "0"}
+    others = [{}, own, own | {"build": "b:build"}, own | {"sha256": "1"}, own | {"norm": {"kind": "custom"}}]
+    configs = [RunConfig.model_validate({"model": fields}) for fields in others]
+    assert len({config.digest() for config in configs}) == len({config.program_key() for config in configs}) == 5
+    elsewhere = RunConfig.model_validate({"model": own | {"build": "/elsewhere/a:build"}})
+    assert elsewhere.digest() == configs[1].digest()
 
 
 def test_how_much_the_weights_decay_is_a_value_and_whether_they_do_is_not():

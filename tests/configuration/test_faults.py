@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from experiment_files import BASE, faults_of
 
-from experiments.configuration.run import Probe, RunConfig
+from experiments.configuration.probes import Probe
+from experiments.configuration.run import RunConfig
 
 PROBES = ", ".join(typing.get_args(Probe))
 RUN_FIELDS = ", ".join(RunConfig.model_fields)
-NORM = "kind, placement, on_input, momentum, epsilon, center, scale, noise, initial_scale, recurrent, renorm, renorm_relaxed_by, virtual_batch_size, groups"
+NORM = "kind, placement, on_input, momentum, debiased, epsilon, center, scale, noise, initial_scale, recurrent, renorm, renorm_relaxed_by, virtual_batch_size, groups"
 ARMS = "{no_bn: {}, custom_bn: {model.norm.kind: custom}}"
 FIELDS = "expected fields and their values, such as {steps: 500}"
 SEEDS = (
@@ -21,8 +22,8 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("run:\n  model: {activation: sigmod}", "run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh; did you mean 'sigmoid'?"),
-        ("run:\n  model: {activation: no}", "run.model.activation: False is not one of relu, sigmoid, tanh; YAML reads yes/no/on/off as a boolean, quote it"),
+        ("run:\n  model: {activation: sigmod}", "run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; did you mean 'sigmoid'?"),
+        ("run:\n  model: {activation: no}", "run.model.activation: False is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; YAML reads yes/no/on/off as a boolean, quote it"),
         ("run:\n  probes: [gradient]", f"run.probes.0: 'gradient' is not one of {PROBES}; did you mean 'gradients'?"),
         ("run:\n  stepss: 5", f"run.stepss: no such field; 'stepss' is not one of {RUN_FIELDS}; did you mean 'steps'?"),
         ("run:\n  model: {norm: {knd: custom}}", f"run.model.norm.knd: no such field; 'knd' is not one of {NORM}; did you mean 'kind'?"),
@@ -42,7 +43,36 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("run:\n  model: {layers: 100}", "run.model.layers: expected a list, such as [1, 2], got 100; write [100]"),
         ("run:\n  model: mlp", "run.model: expected fields and their values, such as {kind: mlp}, got 'mlp'"),
         ("run:\n  steps: 30", "run: steps (30) must be a multiple of evaluate_every (50)"),
-        ("run:\n  model: {norm: {kind: stock, renorm: true}}", "run.model.norm: renorm and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: layer, renorm: true}}", "run.model.norm: renorm needs kind: custom or stock"),
+        ("run:\n  model: {norm: {kind: stock, debiased: true}}", "run.model.norm: debiased and momentum: null need a kind that is not stock, such as custom"),
+        ("run:\n  model: {norm: {kind: stock, momentum: null}}", "run.model.norm: debiased and momentum: null need a kind that is not stock, such as custom"),
+        ("run:\n  model: {norm: {kind: custom, momentum: null, debiased: true}}", "run.model.norm: debiased excludes momentum: null, the mean over all steps, which has no bias; keep one"),
+        ("run:\n  model: {norm: {kind: custom, momentum: 1}}", "run.model.norm.momentum: must be below 1, got 1"),
+        ("run:\n  {moving_averages: [0.9], model: {norm: {kind: custom, debiased: true}}}", "run: moving_averages must be [] with model.norm.momentum: null or debiased: they learn what a batch has added to the layers' own average, whose momentum has to be the same at each step"),
+        ("run:\n  model: {trainable: norm}", "run.model: trainable: norm counts what normalization learns, which is nothing with norm.kind: none"),
+        ("run:\n  model: {trainable: random_subset, norm: {kind: custom, scale: false, center: false}}", "run.model: trainable: random_subset counts what normalization learns, which is nothing with norm.scale and norm.center false"),
+        ("run:\n  {probes: [landscape], model: {trainable: output}}", "run: probes: landscape takes a step of all weights, and training with model.trainable: output does not; leave it out"),
+        ("run:\n  model: {residual: true, layers: [8, 8, 6]}", "run.model: residual adds a layer's output to its input, so all layers must be of one width, got 8 and 6"),
+        ("run:\n  model: {residual: true, layers: [8]}", "run.model: residual needs a second layer, as the first, from the examples, has nothing to add to"),
+        ("run:\n  model: {branch_scale: learnt}", "run.model: branch_scale needs residual: true"),
+        ("run:\n  model: {residual: true, kind: rnn}", "run.model.residual: has no effect with kind: rnn, only with mlp or cnn; leave it out"),
+        ("run:\n  model: {residual: true, branch_scale: 0}", "run.model.branch_scale: must be above 0, got 0; or write learnt"),
+        ("run:\n  model: {residual: true, branch_scale: trained}", "run.model.branch_scale: expected a number, got 'trained'; or write learnt"),
+        ("run:\n  xla: maybe", "run.xla: expected true or false, got 'maybe'; or write auto"),
+        ("run:\n  model: {dropout_place: after_last_norm}", "run.model: dropout_place: after_last_norm needs a dropout above 0"),
+        ("run:\n  model: {dropout: 0.1, dropout_place: before_norm}", "run.model: dropout_place: before_norm needs a normalization to stand before; norm.kind: none has none"),
+        ("run:\n  model: {kind: rnn, dropout: 0.1, dropout_place: before_norm, norm: {kind: custom, recurrent: true}}", "run.model: dropout_place: before_norm needs a normalization to stand before; norm.recurrent: true has none"),
+        ("run:\n  model: {kernel_size: 5}", "run.model.kernel_size: has no effect with kind: mlp, only with cnn; leave it out"),
+        ("run:\n  model: {kind: cnn, kernel_size: 100}", "run.model.kernel_size: must be at most 99, got 100: images are hardly larger"),
+        ("run:\n  model: {kind: cnn, pooling: mean}", "run.model.pooling: 'mean' is not one of max, average, none"),
+        ("run:\n  model: {kind: cnn, layers: [8], dense: [20, 10], residual: true}", "run.model: residual adds a layer's output to its input, so all dense layers must be of one width, got 20 and 10"),
+        ("run:\n  model: {kind: cnn, layers: [8, 8], padding: valid, residual: true}", "run.model: residual adds images of one size, and padding: valid makes them smaller; use same"),
+        ("run:\n  model: {kind: cnn, layers: [8], dense: [20], norm: {kind: instance}}", "run.model: norm.kind: instance takes mean and variance over the positions of an image, of which dense layers have none; use layer, or a cnn without dense"),
+        ("run:\n  model: {kind: cnn, layers: [8], dense: [21], norm: {kind: group, groups: 4}}", "run.model: norm.groups (4) must divide every layer, but not 21; give a number that divides all of them"),
+        ("run:\n  model: {kind: cnn, layers: [8], dense: [100000, 100000]}", "run.model: must have at most 1,000,000,000 weights between its layers, got 10,000,000,000: they and their gradients lie in memory; give fewer or narrower layers"),
+        ("run:\n  model: {norm: {kind: stock, virtual_batch_size: 4}}", "run.model.norm: renorm_relaxed_by and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: stock, renorm: true, renorm_relaxed_by: 4}}", "run.model.norm: renorm_relaxed_by and virtual_batch_size need kind: custom"),
+        ("run:\n  model: {norm: {kind: instance}}", "run.model: norm.kind: instance takes mean and variance over the positions of an image, of which an mlp has none; use layer, or a cnn without dense"),
         ("run:\n  seed: 3", f"run.seed: {NO_SEED}"),
         ("seeds:\n  0", f"seeds: {SEEDS}, got 0"),
         ("seeds:\n  yes", f"seeds: {SEEDS}, got True"),
@@ -52,7 +82,7 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
         ("grid:\n  optimizer.learning_rate: 0.1", "grid.optimizer.learning_rate: expected a list, such as [1, 2], got 0.1; write [0.1]"),
         ("grid:\n  optimizer.learning_rate: []", "grid.optimizer.learning_rate: give at least one value"),
         ("grid:\n  optimizer.learning_rate: [0.1, 1e-1]", "grid.optimizer.learning_rate: 0.1 is given twice; keep one"),
-        ("grid:\n  optimizer.rate: [1, 2]", "grid.optimizer.rate: no such field; 'rate' is not one of kind, learning_rate, momentum, weight_decay, beta_1, beta_2"),
+        ("grid:\n  optimizer.rate: [1, 2]", "grid.optimizer.rate: no such field; 'rate' is not one of kind, learning_rate, momentum, nesterov, weight_decay, weight_decay_over, beta_1, beta_2, schedule"),
         ("grid:\n  optimizer.learning_rate: [1, -2]", "grid.optimizer.learning_rate: must be above 0, got -2"),
         ("grid:\n  seed: [1]", f"grid.seed: {NO_SEED}"),
         ("grid:\n  model.norm: [{kind: none}, {kind: custom}]", "grid.model.norm: several fields at once; give one of them, such as model.norm.kind, or arms"),
@@ -93,10 +123,10 @@ def test_a_fault_at_the_top_of_the_file(tmp_path: Path, text: str, fault: str):
 def test_a_fault_in_an_arm_stands_at_the_arms_line(tmp_path: Path):
     text = "title: t\nrun:\n  steps: 100\narms:\n  a:\n    model.norm.kind: custm\n  b:\n    steps: 30\n  c:\n    model: {norm: {renorm: true}}\n  d: {steps.x: 1}\n"
     assert faults_of(tmp_path, text) == [
-        "x.yaml:6: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, layer, group; "
+        "x.yaml:6: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; "
         "did you mean 'custom'?",
         "x.yaml:8: arms.b.steps: steps (30) must be a multiple of evaluate_every (50)",
-        "x.yaml:10: arms.c.model.norm: renorm and virtual_batch_size need kind: custom",
+        "x.yaml:10: arms.c.model.norm: renorm needs kind: custom or stock",
         "x.yaml:11: arms.d.steps.x: expected a whole number, got {'x': 1}",
     ]
 
@@ -121,8 +151,8 @@ claim:
 """
     axes = "optimizer.learning_rate, steps"
     assert sorted(faults_of(tmp_path, text), key=lambda fault: int(fault.split(":")[1])) == [
-        "x.yaml:3: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh; did you mean 'sigmoid'?",
-        "x.yaml:5: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, layer, group; "
+        "x.yaml:3: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; did you mean 'sigmoid'?",
+        "x.yaml:5: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; "
         "did you mean 'custom'?",
         f"x.yaml:6: arms.b.seed: {NO_SEED}",
         "x.yaml:6: arms.b.steps: the grid sets this too; keep one",

@@ -5,6 +5,7 @@ import pytest
 from experiment_files import BASE, faults_of
 
 from experiments.configuration.run import RunConfig
+from models.config import ModelConfig
 
 RUN = f"is not one of {', '.join(RunConfig.model_fields)}"
 TOP = "is not one of title, run, arms, grid, tuning, edges, seeds, claim"
@@ -14,17 +15,20 @@ STEPS = "training is counted in steps, one a batch: steps = epochs × training e
 SECTION = "expected fields and their values, such as"
 
 
+NETWORK = ", ".join(ModelConfig.model_fields)
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
         ("grid: {learning_rate: [0.1]}\ntuning: {}", f"grid.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'optimizer.learning_rate'?"),
         ("grid: {run.optimizer.learning_rate: [0.1]}\ntuning: {}", "grid.run.optimizer.learning_rate: no such field; arms and grid name the fields of run from there on; leave out run"),
-        ("grid: {model.learning_rate: [0.1]}\ntuning: {}", "grid.model.learning_rate: no such field; 'learning_rate' is not one of kind, layers, depth, activation, norm, dropout, initialization, init_scale; did you mean 'optimizer.learning_rate'?"),
+        ("grid: {model.learning_rate: [0.1]}\ntuning: {}", f"grid.model.learning_rate: no such field; 'learning_rate' is not one of {NETWORK}; did you mean 'optimizer.learning_rate'?"),
         ("tuning: {}\ngrid: {steps: [50]}", "tuning: picks each arm's best optimizer.learning_rate, which is no axis of grid; add it, or set over"),
         ("run: {learning_rate: 0.1}", f"run.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {learning_rte: 0.1}", f"run.learning_rte: no such field; 'learning_rte' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {lr: 0.1}", f"run.lr: no such field; 'lr' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
-        ("run: {optimizer: {lr: 0.1}}", "run.optimizer.lr: no such field; 'lr' is not one of kind, learning_rate, momentum, weight_decay, beta_1, beta_2; did you mean 'run.optimizer.learning_rate'?"),
+        ("run: {optimizer: {lr: 0.1}}", "run.optimizer.lr: no such field; 'lr' is not one of kind, learning_rate, momentum, nesterov, weight_decay, weight_decay_over, beta_1, beta_2, schedule; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {momentum: 0.9}", f"run.momentum: no such field; 'momentum' {RUN}; did you mean 'run.model.norm.momentum' or 'run.optimizer.momentum'?"),
         ("run: {epochs: 10}", f"run.epochs: no such field; 'epochs' {RUN}; {STEPS}"),
         ("run: {batch_norm: true}", f"run.batch_norm: no such field; 'batch_norm' {RUN}; {BN}"),
@@ -35,12 +39,12 @@ SECTION = "expected fields and their values, such as"
         ("name: x", f"name: no such field; 'name' {TOP}; an experiment is named by its file, and title says what it is about"),
         ("str: x", f"str: no such field; 'str' {TOP}"),
         ("statement: s", f"statement: no such field; 'statement' {TOP}; did you mean 'claim.statement'?"),
-        ("run: {model: {norm: {kind: batch}}}", f"run.model.norm.kind: 'batch' is not one of none, custom, stock, noisy, layer, group; batch normalization is {OF_BN}"),
-        ("run: {model: {norm: {kind: BatchNorm}}}", f"run.model.norm.kind: 'BatchNorm' is not one of none, custom, stock, noisy, layer, group; batch normalization is {OF_BN}"),
+        ("run: {model: {norm: {kind: batch}}}", f"run.model.norm.kind: 'batch' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; batch normalization is {OF_BN}"),
+        ("run: {model: {norm: {kind: BatchNorm}}}", f"run.model.norm.kind: 'BatchNorm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; batch normalization is {OF_BN}"),
         ("run: {model: {norm: batch_norm}}", f"run.model.norm: {SECTION} {{kind: custom}}, got 'batch_norm'"),
         ("run: {model: {norm: stock}}", f"run.model.norm: {SECTION} {{kind: stock}}, got 'stock'"),
-        ("run: {model: {activation: softmax}}", "run.model.activation: 'softmax' is not one of relu, sigmoid, tanh; the output layer gives logits, whose softmax is part of the loss; this is of the hidden layers"),
-        ("run: {model: {activation: ReLU}}", "run.model.activation: 'ReLU' is not one of relu, sigmoid, tanh; did you mean 'relu'?"),
+        ("run: {model: {activation: softmax}}", "run.model.activation: 'softmax' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; the output layer gives logits, whose softmax is part of the loss; this is of the hidden layers"),
+        ("run: {model: {activation: ReLU}}", "run.model.activation: 'ReLU' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; did you mean 'relu'?"),
         ("run: {model: {layers: 64}}", "run.model.layers: expected a list, such as [1, 2], got 64; write [64]"),
         ("run: {model: {layers: [{dense: 64}]}}", "run.model.layers.0: expected a number of units, such as 100, got {'dense': 64}; model.kind says what the layers are"),
         ("run: {model: {dropout: 50}}", "run.model.dropout: must be below 1, got 50; it is a share, so write 0.5 for 50 %"),

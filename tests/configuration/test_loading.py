@@ -20,7 +20,7 @@ RUN_FIELDS = ", ".join(RunConfig.model_fields)
         ("run.steps=010", "run.steps: YAML reads 010 as a number in octal; quote it"),
         ("run.steps=", "run.steps: expected a whole number, got nothing"),
         ("title.x=3", "title: expected a text; quote it, got {'x': 3}"),
-        ("arms.a.model.kind=mlq", "arms.a.model.kind: 'mlq' is not one of mlp, cnn, rnn; did you mean 'mlp'?"),
+        ("arms.a.model.kind=mlq", "arms.a.model.kind: 'mlq' is not one of mlp, cnn, rnn, keras; did you mean 'mlp'?"),
         ("grid.optimizer.learning_rate=[0]", "grid.optimizer.learning_rate: must be above 0, got 0"),
     ],
 )

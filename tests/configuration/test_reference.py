@@ -7,8 +7,8 @@ from pydantic import BaseModel
 
 from experiments.configuration.experiment import ExperimentConfig
 from experiments.configuration.hints import section_of
+from experiments.configuration.probes import OF_ONE_BATCH, PROBES, Probe
 from experiments.configuration.reference import reference
-from experiments.configuration.run import OF_ONE_BATCH, PROBES, Probe
 
 
 def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -45,9 +45,9 @@ def test_every_probe_says_what_it_writes_and_costs():
 def test_a_row_has_meaning_bounds_and_preset():
     assert "| `batch_size` | examples of a step | whole number, at least 1, at most 1,000,000 | `60` |\n" in reference()
     assert (
-        "| `init_scale` | factor on the initial weights; for gaussian their standard deviation | number, above 0 |"
-        in (reference())
+        "| `init_scale` | factor on the initial weights; for gaussian their standard deviation; only with kind mlp, "
+        "cnn, rnn | number, above 0 |" in (reference())
     )
     assert "| `learning_rate` | factor on each update | number, above 0 | `0.1` |" in reference()
-    assert "; only with kind adam | number, at least 0, below 1 | `0.999` |" in reference()
+    assert "; only with kind adam, adamw | number, at least 0, below 1 | `0.999` |" in reference()
     assert "| `parts` | the comparisons | list, each of [fields](#claimparts) | `[]` |" in (reference())

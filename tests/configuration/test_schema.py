@@ -16,4 +16,4 @@ def test_the_schema_knows_every_field():
     assert set(schema["properties"]) == {*ExperimentConfig.model_fields, "extends"}
     assert schema["additionalProperties"] is False
     assert set(schema["$defs"]["RunConfig"]["properties"]) == set(RunConfig.model_fields)
-    assert schema["$defs"]["ModelConfig"]["properties"]["activation"]["enum"] == ["relu", "sigmoid", "tanh"]
+    assert schema["$defs"]["ModelConfig"]["properties"]["pooling"]["enum"] == ["max", "average", "none"]

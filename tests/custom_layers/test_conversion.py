@@ -15,11 +15,11 @@ pytestmark = [
 ]
 
 
-def network(size, filters, batch_size=None):
+def network(size, filters, batch_size=None, **options):
     """Convolution, normalization, ReLU, after one training step."""
     convolution = keras.layers.Conv2D(filters, 3, padding="same")
     model = keras.Sequential(
-        [keras.Input((size, size, 3), batch_size), convolution, BatchNormalization(), keras.layers.ReLU()]
+        [keras.Input((size, size, 3), batch_size), convolution, BatchNormalization(**options), keras.layers.ReLU()]
     )
     model(images(size, batch_size or 2), training=True)
     return model
@@ -30,9 +30,12 @@ def images(size, count, seed=0):
 
 
 @pytest.mark.parametrize("whole_numbers", [False, True], ids=["float", "int8"])
-@pytest.mark.parametrize(("size", "filters", "batch_size"), [(64, 8, None), (224, 16, None), (224, 16, 1)])
-def test_tensorflow_lite_makes_one_convolution_of_it(size, filters, batch_size, whole_numbers):
-    model, x = network(size, filters, batch_size), images(size, 1, seed=1)
+@pytest.mark.parametrize(
+    ("size", "filters", "batch_size", "options"),
+    [(64, 8, None, {}), (64, 8, None, {"debiased": True}), (224, 16, None, {}), (224, 16, 1, {})],
+)
+def test_tensorflow_lite_makes_one_convolution_of_it(size, filters, batch_size, options, whole_numbers):
+    model, x = network(size, filters, batch_size, **options), images(size, 1, seed=1)
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     if whole_numbers:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]

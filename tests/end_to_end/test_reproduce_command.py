@@ -41,6 +41,7 @@ def test_a_claim_is_trained_judged_and_reported(first: tuple[Path, str]) -> None
     assert f'id="{CLAIM}"' in page
     assert 'class="verdict supported"' in page
     assert len(list((out / "embedded" / CLAIM).rglob("run.json"))) == 40
+    assert not (out / "embedded" / "explorer.html").exists()  # its runs are no part of the page to play with
 
 
 def test_given_again_it_trains_nothing_and_says_the_same(first: tuple[Path, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -18,7 +19,7 @@ EVALUATED = ["no_bn", "custom_bn"]
 def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The folder of the results and what the command printed."""
     out = tmp_path_factory.mktemp("first")
-    done = command(TINY, "--out", out, "--workers", 1)
+    done = command(TINY, "--out", out, "--workers", 1, "--explorer")
     assert done.returncode == 0, done.stdout + done.stderr
     return out / "tiny", done.stdout
 
@@ -59,7 +60,29 @@ def test_the_table_is_printed_with_what_to_do_next(first: tuple[Path, str]):
         assert f"[{100 * low:.1f}, {100 * high:.1f}]" in lines[arm]
     assert "custom_bn against no_bn" in printed or "custom_bn needs" in printed or "custom_bn comes to" in printed
     assert f"{folder}/results.parquet" in printed
-    assert f"scripts/curves.py --logdir {folder}/summary" in printed
+    assert f"scripts/curves.py --logdir {folder}\n" in printed
+    assert f"{folder}/index.html" in printed
+
+
+def test_it_leaves_a_page_with_its_pictures_and_sentences(first: tuple[Path, str]):
+    folder, _ = first
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    assert "Tiny" in page
+    assert not re.search(r'(src|href)="(?!data:)[^"#]*:', page)  # no request, and nothing of this machine's paths
+    linked = re.findall(r'href="([^"#:]+)"', page)
+    assert {"results.parquet", "experiment.json", "figures/convergence.svg", "figures/sensitivity.svg"} <= {*linked}
+    assert all((folder / name).is_file() for name in linked)
+    assert page.count("<svg") == 2
+    for arm in EVALUATED:
+        assert f"<td>{arm}</td>" in page
+
+
+def test_the_page_to_play_with_holds_what_was_measured(first: tuple[Path, str]):
+    folder, printed = first
+    assert f"Explorer:    {folder}/explorer.html" in printed
+    page = (folder / "explorer.html").read_text(encoding="utf-8")
+    assert all(f'"{name}":' in page for name in ("accuracy/validation", "pre_activation/1/p50", "gradient_norm/2"))
+    assert '"saturation/1"' not in page  # a probe that was not asked for
 
 
 def test_the_results_table_has_a_row_a_run(first: tuple[Path, str]):
@@ -154,6 +177,12 @@ def test_a_damaged_result_is_told_with_its_remedy(first: tuple[Path, str]):
         assert remedy in done.stderr
 
 
+def test_a_dry_run_says_what_each_batch_size_sees(tmp_path: Path):
+    smaller = "arms.small={dataset.batch_size: 8}"
+    done = command(ROOT / "configs/quickstart.yaml", "--set", smaller, "--out", tmp_path, "--dry-run")
+    assert "seen in 800 steps by batch 8: 6,400 (5.9 epochs), batch 60: 48,000 (44.5 epochs)\n" in done.stdout
+
+
 def test_a_dry_run_loads_no_tensorflow(tmp_path: Path):
     done = command(ROOT / "configs/quickstart.yaml", "--out", tmp_path, "--dry-run", python=("-X", "importtime"))
     assert done.returncode == 0
@@ -186,7 +215,8 @@ def test_faults_of_all_files_end_with_status_2(tmp_path: Path):
     done = command(bad, tmp_path / "missing.yaml", TINY, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        f"{bad}:2: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh; did you mean 'sigmoid'?",
+        f"{bad}:2: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; "
+        "did you mean 'sigmoid'?",
         f"{bad}:4: seeds: expected how many seeds, such as 20, the first and the last, such as 20-39, or a list "
         "of them, such as [0, 1, 2], got 0",
         f"{tmp_path}/missing.yaml: no such file",

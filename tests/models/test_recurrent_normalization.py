@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from custom_layers import recompute_statistics
-from models.config import ModelConfig, NormConfig
+from models.config import ModelConfig
+from models.norm_config import NormConfig
 from models.rnn import NormalizedRecurrence, build_rnn
 
 UNITS, TIMES, EPSILON = 3, 4, 1e-3

@@ -105,7 +105,7 @@ def test_names_that_differ_in_capitals_alone_are_refused(tmp_path: Path):
         ownership.check_names(tmp_path, [run_of(grid=slash), run_of(grid=dash)])
 
 
-@pytest.mark.parametrize("name", ["results.parquet", "convergence.svg", "summary"])
+@pytest.mark.parametrize("name", ["results.parquet", "index.html", "figures", "summary"])
 def test_a_folder_with_files_of_our_names_that_we_did_not_write_is_refused(tmp_path: Path, name: str):
     (tmp_path / name).write_text("a user's")
     with pytest.raises(StorageError, match=rf"holds {name}, which no experiment wrote"), ownership.locked(tmp_path):

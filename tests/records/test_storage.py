@@ -116,6 +116,8 @@ def test_the_first_setting_that_differs_is_told(tmp_path: Path):
     del without["config"]["xla"]
     about.write_text(json.dumps(without | {"digest": "older"}))
     assert storage.difference(tmp_path, run) == "run.xla: not a setting → auto"
+    longer = Run.model_construct(arm="a", grid=run.grid, config=run.config.model_copy(update={"timed": True}))
+    assert storage.difference(tmp_path, longer) == "run.timed: False → True"  # though xla stands before it
 
 
 def test_a_run_that_may_not_be_read_is_not_to_be_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

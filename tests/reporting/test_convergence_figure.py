@@ -7,7 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from experiments.records.storage import Curve
-from experiments.reporting.figures import ARM_COLOURS, Convergence, convergence_figure
+from experiments.reporting.figures import Convergence, convergence_figure
 
 
 def curve(*values: float) -> Curve:
@@ -49,7 +49,7 @@ def test_steps_are_logarithmic_where_all_happens_in_the_first_tenth_of_every_pan
 
 
 def test_arms_stay_apart_when_the_colours_come_round_again() -> None:
-    arms = {f"arm_{i}": [curve(0.1, 0.5)] for i in range(2 * len(ARM_COLOURS))}
+    arms = {f"arm_{i}": [curve(0.1, 0.5)] for i in range(12)}
     lines = convergence_figure(Convergence(arms)).axes[0].get_lines()
     assert len({(line.get_color(), str(line._dash_pattern)) for line in lines}) == len(arms)
 

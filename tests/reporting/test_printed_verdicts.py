@@ -23,7 +23,7 @@ def test_a_verdict_stands_with_id_statement_effect_and_what_happens() -> None:
     lines = printed(RESULTS[:1], 160)
     assert lines[:2] == ["✓ supported  faster", "  BN helps"]
     assert lines[2] == (
-        "   ✓ steps to level 2.3× [2.2, 2.4]: more than 1.25× in 20 of 20 seeds; smaller than the source says (14×)"
+        "   ✓ steps to level 2.3× [2.1, 2.5]: more than 1.25× in 20 of 20 seeds; smaller than the source says (14×)"
     )
     assert lines[3:] == ["", "By claim: 1 ✓ supported; resting on 1 distinct set of trainings."]
 

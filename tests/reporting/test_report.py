@@ -9,8 +9,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from claim_results import (
+    COST,
+    FASTER,
     HOSTILE,
+    IDENTITY,
+    POINTS,
     RESULTS,
+    STEPS,
     Elements,
     claim,
     evidence,
@@ -22,8 +27,10 @@ from claim_results import (
 from matplotlib.figure import Figure
 
 from experiments import reporting
+from experiments.configuration.claim import ClaimConfig
 from experiments.reporting.commands import PROJECT
-from experiments.reporting.figures import rate_figure
+from experiments.reporting.figures import rate_figure, svg_file
+from experiments.reporting.quantity_words import topic_of
 from experiments.reporting.report import (
     render_report,
     settings_words,
@@ -44,8 +51,8 @@ def test_a_section_holds_all_that_a_claim_rests_on(monkeypatch: pytest.MonkeyPat
     for expected in (
         "Source Ioffe & Szegedy 2015",
         "The source says 31 M → 2.1 M steps (14×)",
-        "steps to level 2.3× [2.2, 2.4] 300 steps at 0.3 130 steps at 1 0.8 … 1.25× ✓ supported more than 1.25× in "
-        "20 of 20 seeds; smaller than the source says (14×)",
+        "steps to level 2.3× [2.1, 2.5] 300 steps at 0.3 no_bn, accuracy 90.0 %, 1 of 3 diverged 130 steps at 1 "
+        "0.8 … 1.25× ✓ supported more than 1.25× in 20 of 20 seeds; smaller than the source says (14×)",
         ".venv/bin/python scripts/reproduce.py faster --tier mnist , in the project's folder",
         ".venv/bin/python scripts/report.py --tier mnist --results elsewhere/mnist git commit",
         "Every seed, and the medians with their intervals",
@@ -67,6 +74,44 @@ def test_an_experiment_that_claims_share_is_shown_once_and_linked_from_each() ->
     assert "cnn" in page.text
 
 
+def test_what_the_arms_come_to_stands_before_the_numbers_and_every_seed_folded_after() -> None:
+    section = report(RESULTS[:1]).partition('<section class="claim" id="faster"')[2].partition("</section>")[0]
+    parts = ('aria-label="What the arms of faster come to"', "<table", "<details>")
+    places = [section.index(words) for words in parts]
+    assert places == sorted(places)
+    assert section.count("<svg") == 2
+    alone = report(RESULTS[1:2])  # whose arms have no values at hand
+    assert 'aria-label="Every seed of better"' in alone
+    assert "come to" not in alone
+
+
+def test_a_specification_curve_is_shown_where_one_was_made_on_the_page_s_own_ground() -> None:
+    curve = svg_file(rate_figure(evidence().table), "of the multiverse")
+    page = render_report(
+        RESULTS[:2], {}, tier="mnist", provenance={}, aa_check=None, curves={"faster": curve}
+    )  # fmt: skip
+    assert page.count("Under every setting that would have been as good") == 1
+    assert 'aria-label="faster: its effect under every specification"' in page
+    assert "#ffffff" not in page.partition("<body>")[2]
+
+
+def test_a_claim_has_a_topic_and_its_words_to_be_found_by() -> None:
+    speed = claim("a_b", "supported", FASTER, parts=(STEPS,))
+    page = Elements(report([speed]))
+    (found,) = [found for tag, found in page.found if tag == "section" and found.get("id") == "a_b"]
+    assert (found["data-topic"], found["data-verdict"]) == ("speed", "supported")
+    assert found["data-words"] == "a b a_b BN helps Ioffe & Szegedy 2015"
+
+
+def test_topics_follow_from_the_measure_that_decides() -> None:
+    def topic(part: dict[str, object], **fields: object) -> str:
+        return topic_of(ClaimConfig.model_validate({"statement": "s", "source": "s", "parts": [part]} | fields))
+
+    assert [topic(STEPS), topic(POINTS), topic(COST)] == ["speed", "accuracy", "cost"]
+    assert topic(IDENTITY, kind="exact") == "identities"
+    assert topic(COST | {"measure": "drift"}) == "mechanism"
+
+
 def test_sentences_and_figures_come_first() -> None:
     found = row([2.0] * 20, held={"net": "relu", "level": 0.9})
     page = render_report(
@@ -75,13 +120,13 @@ def test_sentences_and_figures_come_first() -> None:
     )  # fmt: skip
     text = words(page)
     assert "On MNIST, with the best learning rate for each" in text[: text.index("All claims at a glance")]
-    assert page.index('aria-label="steps by rate"') < page.index("All claims at a glance")
+    assert page.index('aria-label="steps by rate"') < page.index("On MNIST") < page.index("All claims at a glance")
 
 
 def test_accuracy_is_drawn_at_the_rates_of_the_grid_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[pd.DataFrame] = []
 
-    def draw(runs: pd.DataFrame) -> Figure:
+    def draw(runs: pd.DataFrame, _: object) -> Figure:
         drawn.append(runs)
         return rate_figure(runs)
 
@@ -113,7 +158,7 @@ def test_hostile_words_stay_words() -> None:
         "x", "reversed", row([0.5] * 20, name=HOSTILE), statement=HOSTILE, source=HOSTILE, scale=HOSTILE, reason=HOSTILE
     )
     page = Elements(report([hostile]))
-    assert not [tag for tag, _ in page.found if tag in ("script", "img")]
+    assert [tag for tag, _ in page.found if tag in ("script", "img")] == ["script"]  # the page's own
     assert HOSTILE in page.text
 
 
@@ -125,7 +170,7 @@ def test_the_page_loads_nothing() -> None:
         assert value.startswith("#") or value == "data:," or tag == "a", f"{tag} loads {value}"
     assert "@import" not in report()
     assert set(re.findall(r"url\((.)", report())) <= {"#"}
-    assert not [tag for tag, _ in page.found if tag in ("script", "iframe", "object", "embed")]
+    assert not [tag for tag, _ in page.found if tag in ("iframe", "object", "embed")]
 
 
 def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere() -> None:

@@ -7,6 +7,7 @@ import math
 import pytest
 from claim_results import ARMS, IDENTITY, POINTS, RESULTS, STEPS, around, claim, row
 
+from experiments.analysis.claims import Row
 from experiments.configuration.claim import PartConfig
 from experiments.reporting import wording
 
@@ -38,11 +39,26 @@ def test_a_value_reads_with_its_unit_and_sign(value: float, part: dict[str, obje
     assert wording.format_value(value, PartConfig.model_validate(part)) == expected
 
 
+def test_a_note_stands_once_after_what_all_its_rows_hold() -> None:
+    def noted(net: str, rate: float, note: str) -> Row:
+        return row([2.0] * 20, held={"net": net, "learning rate": rate}, of={"note": note})
+
+    rows = [
+        noted("relu", 0.1, "neither trains at: 3"),
+        noted("relu", 1.0, "neither trains at: 3"),
+        noted("cnn", 0.1, ""),
+    ]
+    assert wording.notes(rows) == ["relu: neither trains at: 3"]
+    assert wording.notes([row([2.0] * 20, of={"note": "a step takes 1.1 times as long"})]) == [
+        "a step takes 1.1 times as long"
+    ]
+
+
 @pytest.mark.parametrize(
     ("effects", "expected"),
     [
-        # Of 20 seeds 1, 2 … 20: the median 10.5 (of ratios √110), and the 6th and the 15th.
-        (list(range(1, 21)), "10× [6.0, 15]"),
+        # Of 20 seeds 1, 2 … 20: the median 10.5 (of ratios √110), and the 4th and the 17th.
+        (list(range(1, 21)), "10× [4.0, 17]"),
         # 14 seeds at least 5, six exactly 3: the median is at least 5, and the 6th seed 3.
         ([3.0] * 6 + [(5.0, math.inf)] * 14, "≥ 5.0× [≥ 3.0]"),
         # BN never arrives in 14 seeds: the median is at most 0.4, and so is the 15th seed, which says no more.

@@ -13,9 +13,11 @@ from experiments.sweeping.planning import (
     PIECES_PER_WORKER,
     cut_into_pieces,
     estimate_seconds,
+    examples_seen,
     plan_sweep,
     relative_cost,
 )
+from experiments.training.dataset_facts import EMBEDDED, DatasetError
 
 
 def test_equal_configurations_are_trained_once_for_all_their_places(tmp_path: Path):
@@ -105,6 +107,28 @@ def test_a_large_program_is_cut_for_all_workers_a_small_one_is_compiled_once():
 def test_the_learning_rate_and_the_seed_do_not_part_a_program():
     tasks = [task(seed, optimizer={"learning_rate": rate}) for seed in range(3) for rate in (0.1, 1.0)]
     assert len(cut_into_pieces(tasks, workers=1)) == 1
+
+
+def of_batches(*sizes: int, name: str = "digits", **fields: int) -> list[RunConfig]:
+    settings = [({"name": name, "batch_size": size} | fields) for size in sizes]
+    return [RunConfig.model_validate({"dataset": dataset, "steps": 200}) for dataset in settings]
+
+
+def test_batches_of_several_sizes_see_other_numbers_of_examples_in_equal_steps():
+    digits = of_batches(64, 8, 64)  # of 1,797 digits 1,078 are trained on
+    seen = "examples of digits seen in 200 steps by batch 8: 1,600 (1.5 epochs), batch 64: 12,800 (11.9 epochs)"
+    assert examples_seen(digits, EMBEDDED) == [seen]
+    few = of_batches(8, 64, train_examples=100)
+    assert examples_seen(few, EMBEDDED) == [seen.replace("1.5", "16.0").replace("11.9", "128.0")]
+    of_unknown = examples_seen(of_batches(8, 64, name="mnist"), {"mnist": DatasetError("dataset.name", "not here")})
+    assert of_unknown == ["examples of mnist seen in 200 steps by batch 8: 1,600, batch 64: 12,800"]
+
+
+def test_where_examples_are_equal_or_steps_are_not_nothing_is_said_of_them():
+    longer = [config.model_copy(update={"steps": 1600}) for config in of_batches(8)]
+    assert examples_seen([*of_batches(64), *longer], EMBEDDED) == []
+    looked_at = [config.model_copy(update={"steps": 0}) for config in of_batches(8, 64)]
+    assert examples_seen([*of_batches(64, 64), *looked_at], EMBEDDED) == []
 
 
 def test_a_step_of_two_networks_counts_as_the_passes_it_takes():

@@ -42,6 +42,18 @@ def test_a_worker_keeps_its_programs_up_to_a_bound_and_gives_up_the_oldest(monke
     assert worker._program(first, None)[0] is not kept[0]
 
 
+def test_data_that_were_changed_meanwhile_are_told_without_a_traceback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(worker, "_start", lambda _: None)  # other tests have started it already
+    (tmp_path / "my.npz").write_bytes(b"another")
+    own = task(dataset={"file": str(tmp_path / "my.npz"), "sha256": "0"}).config
+    record = worker.train_task(own, 1, None, {})
+    assert (record.status, record.error) == (
+        "failed",
+        f"dataset.file: {tmp_path}/my.npz was changed meanwhile; give the command again",
+    )
+    assert record.provenance["data_file"] == {"path": str(tmp_path / "my.npz"), "sha256": "0"}
+
+
 def test_a_run_with_a_section_gan_leaves_a_record_like_any_other():
     code = (
         "from experiments.configuration.run import RunConfig\n"

@@ -81,7 +81,7 @@ def test_divergence_in_a_later_call_is_measured_by_the_first_loss_of_the_run(mon
     monkeypatch.setattr(program_module, "MOST_STRETCHES", 1)
     used, first_losses = Program(config, DIGITS), []
     advance = used.advance
-    monkeypatch.setattr(used, "advance", lambda *inputs: first_losses.append(inputs[3]) or advance(*inputs))
+    monkeypatch.setattr(used, "advance", lambda *inputs: first_losses.append(inputs[4]) or advance(*inputs))
     with pytest.raises(Diverged) as outcome:
         list(train(used, config))
     assert outcome.value.step == 5

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from programs import curves_of, run_config
 
-from experiments.configuration.run import OF_ONE_BATCH, PROBES, Probe
+from experiments.configuration.probes import OF_ONE_BATCH, PROBES, Probe
 from experiments.training.probes import Probes
 from models.networks import build_model
 

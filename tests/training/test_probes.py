@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import typing
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from probing import RATE, Case, length, run_config
 
-from experiments.configuration.run import Probe, RunConfig
+from experiments.configuration.probes import Probe
+from experiments.configuration.run import RunConfig
+from experiments.training.activations import by_unit
 from experiments.training.datasets import load_dataset
-from experiments.training.probes import DISTANCES, Probes, _block, _by_unit
+from experiments.training.probes import DISTANCES, Probes
 from experiments.training.program import Program
 from experiments.training.run import train
+from experiments.training.seen_layers import _block
 from models.networks import build_model
 
 
@@ -23,6 +27,43 @@ def test_gradient_norms_are_those_of_the_kernels_from_below():
     expected = {f"gradient_norm/{i}": length([gradients[k]]) for i, k in enumerate(case.kernels, start=1)}
     assert list(expected) == ["gradient_norm/1", "gradient_norm/2", "gradient_norm/3"]
     assert case.metrics() == pytest.approx(expected, rel=1e-3)
+
+
+def test_weight_norms_are_those_of_the_kernels_from_below():
+    case = Case(["weight_norms"], {"kind": "custom"})
+    expected = {f"weight_norm/{i}": length([case.values[k]]) for i, k in enumerate(case.kernels, start=1)}
+    assert len(expected) == 3
+    assert case.metrics() == pytest.approx(expected, rel=1e-5)
+
+
+def cosine(values: np.ndarray) -> float:
+    units = values / np.linalg.norm(values, axis=1, keepdims=True)
+    return float((units @ units.T)[~np.eye(len(values), dtype=bool)].mean())
+
+
+@pytest.mark.parametrize("kind", ["none", "custom"])
+def test_representations_are_what_hidden_layers_hand_on(kind: str):
+    case = Case(["representation"], {"kind": kind}, activation="tanh")
+    expected = {}
+    for i, h in enumerate(case.forward(case.values)[3], start=1):
+        expected[f"representation/stable_rank/{i}"] = (h**2).sum() / np.linalg.norm(h, 2) ** 2
+        expected[f"representation/cosine/{i}"] = cosine(h)
+    for name in ("representation/stable_rank", "representation/cosine"):
+        expected[f"{name}/last"] = expected[f"{name}/2"]
+    assert case.metrics() == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+def test_a_normalization_after_the_activation_is_part_of_what_is_handed_on():
+    case = Case(["representation"], {"kind": "layer", "placement": "after"})
+    last = keras.Model(case.network.input, case.network.get_layer("norm_2").output)(case.x).numpy()
+    assert case.metrics()["representation/cosine/last"] == pytest.approx(cosine(last), rel=1e-4)
+
+
+def test_the_first_guess_is_the_class_that_most_examples_go_to():
+    case = Case(["first_guess"], {"kind": "custom"}, activation="tanh")
+    counts = np.bincount(case.forward(case.values)[0].argmax(axis=1))
+    assert 8 < counts.max() < 20
+    assert case.metrics() == {"first_guess/share": pytest.approx(counts.max() / 24)}
 
 
 @pytest.mark.parametrize("kind", ["none", "stock"])
@@ -103,20 +144,20 @@ def test_nothing_is_measured_that_was_not_asked_for():
 
 def test_values_of_channels_are_thinned_but_never_below_the_batch():
     z = tf.reshape(tf.range(2 * 20 * 20 * 3, dtype=tf.float32), (2, 20, 20, 3))  # 800 values a channel
-    found = _by_unit(z).numpy()
+    found = by_unit(z).numpy()
     assert found.shape == (256, 3)
-    np.testing.assert_array_equal(found, _by_unit(z))  # the same positions at every step
+    np.testing.assert_array_equal(found, by_unit(z))  # the same positions at every step
     assert np.unique(found).size == found.size
     np.testing.assert_array_equal(found[:, 1], found[:, 0] + 1)
-    assert _by_unit(tf.zeros((300, 3))).shape == (300, 3)
-    assert _by_unit(tf.zeros((300, 2, 2, 3))).shape == (300, 3)
+    assert by_unit(tf.zeros((300, 3))).shape == (300, 3)
+    assert by_unit(tf.zeros((300, 2, 2, 3))).shape == (300, 3)
 
 
 @pytest.mark.parametrize("batch", [64, 256, 300])
 def test_thinned_values_come_from_all_over_the_images(batch: int):
     column = np.broadcast_to(np.arange(8, dtype=np.float32), (batch, 8, 8))
     where = np.stack([column.transpose(0, 2, 1), column], axis=-1)  # row and column of every pixel
-    of_rows, of_columns = _by_unit(tf.constant(where)).numpy().T
+    of_rows, of_columns = by_unit(tf.constant(where)).numpy().T
     for places in (of_rows, of_columns):
         shares = np.bincount(places.astype(int), minlength=8) / len(places)
         assert shares.min() > 0.05  # of 0.125

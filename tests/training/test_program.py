@@ -2,19 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from programs import DIGITS, curves_of, inputs, program, run_config
+from programs import DIGITS, curves_of, program, run_config
 
-from experiments.configuration.run import OptimizerConfig
 from experiments.training.dataset_facts import DatasetError
-from experiments.training.datasets import batch_order, load_dataset, split_dataset
-from experiments.training.program import Program, build_optimizer, cross_entropy, uses_xla
+from experiments.training.datasets import load_dataset, split_dataset
+from experiments.training.program import Program, uses_xla
 from experiments.training.run import train
-from models.initialization import initial_kernels
-from models.networks import build_model
 
 
 def test_noise_and_dropout_differ_by_seed_and_by_layer():
@@ -87,71 +83,10 @@ def test_all_is_compiled_before_the_first_run(fields: dict[str, bool], monkeypat
     assert len(used._advances) == 1  # validation and test, 359 and 360 examples, are one shape, and so are both at once
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "model"),
-    [
-        ({"kind": "sgd", "learning_rate": 0.5}, {"norm": {"kind": "custom"}}),
-        ({"kind": "sgd", "learning_rate": 0.1, "momentum": 0.9}, {}),
-        ({"kind": "adam", "learning_rate": 0.01}, {"kind": "rnn", "layers": [4]}),
-    ],
-    ids=["sgd", "momentum", "adam, recurrent"],
-)
-def test_weight_decay_adds_its_share_of_each_kernel_to_the_gradient(optimizer: dict[str, Any], model: dict[str, Any]):
-    config = run_config(model, optimizer=optimizer | {"weight_decay": 0.03}, steps=3, evaluate_every=3)
-    used, split = program(config), split_dataset(DIGITS, config.dataset, config.seed)
-    order = batch_order(split.train, 30, 3, config.seed)
-    used.reset(config, split)
-    expected = build_model(config.model, (8, 8, 1), 10)
-    for variable, start in zip(expected.variables, used.network.variables, strict=True):
-        variable.assign(start)
-    by_keras, variables = build_optimizer(config.optimizer), expected.trainable_variables
-    for batch in order:
-        with tf.GradientTape() as tape:
-            penalty = 0.03 / 2 * sum(tf.reduce_sum(v**2) for v in variables if v.name.endswith("kernel"))
-            loss = cross_entropy(DIGITS.labels[batch], expected(inputs(batch), training=True)) + penalty
-        by_keras.apply(tape.gradient(loss, variables), variables)
-    curves = curves_of(config)
-    for found, wanted in zip(used.network.trainable_variables, variables, strict=True):
-        np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-6)
-    plain = config.model_copy(update={"optimizer": OptimizerConfig.model_validate(optimizer)})
-    assert abs(curves["loss/train"][0][1] - curves_of(plain)["loss/train"][0][1]) < 0.03  # the penalty is left out
-
-
-def test_weight_decay_by_hand():
-    # At a rate of 1e-3 and λ = 100, a kernel loses a tenth beside its gradient's step; whatever the seed's program.
-    slow = {"kind": "sgd", "learning_rate": 1e-3}
-    ends = []
-    for decay in (0.0, 100.0):
-        config = run_config(optimizer=slow | {"weight_decay": decay}, steps=1, evaluate_every=1)
-        curves_of(config)
-        ends.append({v.path: v.numpy() for v in program(config).network.trainable_variables})
-    model = build_model(config.model, (8, 8, 1), 10)
-    for kernel, start in initial_kernels(model, config.model, config.seed):
-        np.testing.assert_allclose(ends[0][kernel.path] - ends[1][kernel.path], 0.1 * start, rtol=1e-3, atol=1e-6)
-    for path, value in ends[0].items():
-        if path.endswith("bias"):
-            np.testing.assert_array_equal(value, ends[1][path])
-
-
 def test_tables_have_no_brightness():
     config = run_config(dataset={"name": "wine", "batch_size": 30}, probes=["corruptions"])
     with pytest.raises(DatasetError, match=r"^probes: corruptions changes images, and wine has none; leave it out$"):
         Program(config, load_dataset("wine"))
-
-
-@pytest.mark.parametrize(
-    ("settings", "optimizer"),
-    [
-        ({"kind": "sgd", "learning_rate": 0.5, "momentum": 0.9}, keras.optimizers.SGD),
-        ({"kind": "adam", "learning_rate": 0.5, "beta_1": 0.7, "beta_2": 0.8}, keras.optimizers.Adam),
-    ],
-)
-def test_the_optimizer_has_the_configured_constants(settings: dict[str, Any], optimizer: type):
-    built = build_optimizer(OptimizerConfig.model_validate(settings))
-    assert type(built) is optimizer
-    assert float(built.learning_rate) == 0.5
-    for name in settings.keys() - {"kind", "learning_rate"}:
-        assert getattr(built, name) == settings[name]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +103,6 @@ def test_timed_steps_are_called_straight_and_not_written_out(monkeypatch: pytest
     def written_out(_: object) -> str:
         raise AssertionError("a call that TensorFlow cannot match at once writes out its arguments")
 
-    order = np.zeros(program._no_batches.shape[1:], np.int32)
+    order, rates = np.zeros(program._no_batches.shape[1:], np.int32), np.zeros(program._no_rates.shape[1], np.float32)
     monkeypatch.setattr(type(tf.constant(0)), "__repr__", written_out)
-    assert np.isfinite(program.take_steps(order)).all()
+    assert np.isfinite(program.take_steps(order, rates)).all()

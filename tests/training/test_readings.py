@@ -105,8 +105,8 @@ def test_evaluation_changes_no_variable(norm: str):
     curves_of(config)
     before = values_of(used)
     assert len(before) > 15
-    no_steps = np.zeros((0, 10, 30), np.int32)
-    done, _, losses, hits, _ = used.advance(no_steps, in_rows(split.validation), looked_at(config, split))
+    no_steps = np.zeros((0, 10, 30), np.int32), np.zeros((0, 10), np.float32)
+    done, _, losses, hits, _ = used.advance(*no_steps, in_rows(split.validation), looked_at(config, split))
     assert (done, losses[0].shape, hits[0].shape) == (0, (3, 1, 360), (3, 1, 360))
     assert np.all(losses[0] > 0)
     for name, value in values_of(used).items():

@@ -6,34 +6,19 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
-from programs import DIGITS, curves_of, inputs, program, run_config
+from programs import DIGITS, by_keras, curves_of, inputs, program, run_config
 
-from experiments.configuration.run import OptimizerConfig, RunConfig
+from experiments.configuration.optimizer import OptimizerConfig
 from experiments.training import evaluation
 from experiments.training import program as program_module
 from experiments.training.datasets import batch_order, split_dataset
-from experiments.training.program import Program, build_optimizer
+from experiments.training.optimizers import build_optimizer
+from experiments.training.program import Program
 from experiments.training.run import train
 from models.initialization import initial_kernels
 from models.networks import build_model
-
-
-def reference(config: RunConfig) -> keras.Model:
-    """The network trained by Keras's own `fit` on the same batches in the same order."""
-    model = build_model(config.model, (8, 8, 1), 10)
-    for kernel, value in initial_kernels(model, config.model, config.seed):
-        kernel.assign(value)
-    model.compile(
-        optimizer=build_optimizer(config.optimizer),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    )
-    split = split_dataset(DIGITS, config.dataset, config.seed)
-    order = batch_order(split.train, config.dataset.batch_size, config.steps, config.seed).ravel()
-    model.fit(inputs(order), DIGITS.labels[order], config.dataset.batch_size, shuffle=False, epochs=1, verbose=0)
-    return model
 
 
 @pytest.mark.parametrize(
@@ -50,7 +35,7 @@ def reference(config: RunConfig) -> keras.Model:
 def test_the_loop_gives_the_weights_that_fit_gives(fields: dict[str, Any], optimizer: dict[str, Any]):
     config = run_config(fields, optimizer=optimizer, seed=5, xla="auto")
     curves_of(config)
-    ours, theirs = program(config).network, reference(config)
+    ours, theirs = program(config).network, by_keras(config, build_optimizer(config.optimizer))
     start = {v.path: v.numpy() for v in build_model(config.model, (8, 8, 1), 10).variables}
     assert len(ours.variables) == len(theirs.variables) == len(start)
     for variable, expected in zip(ours.variables, theirs.variables, strict=True):

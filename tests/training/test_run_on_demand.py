@@ -7,8 +7,9 @@ import pytest
 from programs import DIGITS, by_the_clock, curves_of, inputs, losses_of, program, run_config
 
 from custom_layers import recompute_statistics
-from experiments.configuration.run import DatasetConfig, OptimizerConfig
-from experiments.training import run
+from experiments.configuration.optimizer import OptimizerConfig
+from experiments.configuration.run import DatasetConfig
+from experiments.training import changed_images as of_images
 from experiments.training.datasets import load_dataset, split_dataset
 from experiments.training.program import Program
 from experiments.training.run import train
@@ -42,10 +43,10 @@ def test_the_first_hundred_losses_are_kept_on_demand():
 
 
 @pytest.mark.parametrize("statistics", ["population", "moving"])
-def test_changed_images_by_the_statistics_of_the_run_and_by_those_of_all_changes_in_turn(
+def test_changed_images_by_statistics_of_the_run_of_each_change_and_of_all_in_turn(
     statistics: str, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(run, "POPULATION", 320)
+    monkeypatch.setattr(of_images, "POPULATION", 320)
     config = run_config(
         {"norm": {"kind": "custom"}}, probes=["corruptions"], optimizer={"learning_rate": 0.5}, statistics=statistics
     )
@@ -58,10 +59,12 @@ def test_changed_images_by_the_statistics_of_the_run_and_by_those_of_all_changes
         recompute_statistics(used.network, [inputs(split.train[:1000])])
     mix = np.concatenate([images[20 * i : 20 * i + 20] for i, images in enumerate(changed.values())])
     written = {name for name in curves if name.startswith("corrupted/")}
-    for kind in ("kept", "recomputed"):
-        if kind == "recomputed":
+    for kind in ("kept", "mixed", "recomputed"):
+        if kind == "mixed":
             recompute_statistics(used.network, [mix])
         for name, images in changed.items():
+            if kind == "recomputed":
+                recompute_statistics(used.network, [images[:320]])
             accuracy = (np.argmax(used.network(images, training=False), axis=1) == labels).mean()
             assert curves[f"corrupted/{kind}/{name}"] == [(20, pytest.approx(accuracy, abs=0.006))]
             written.remove(f"corrupted/{kind}/{name}")

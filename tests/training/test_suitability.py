@@ -13,7 +13,7 @@ from real_data import prepared_data_dir
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
 from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, facts_of, known_facts, split_sizes
-from experiments.training.datasets import load_dataset
+from experiments.training.datasets import known_of_sources, load_dataset
 from experiments.training.suitability import faults_of_data, misfits, require_fit
 
 ROOT = Path(__file__).parent.parent.parent
@@ -44,6 +44,18 @@ def test_the_defaults_fit_all_embedded_data():
 @pytest.mark.parametrize(
     ("facts", "settings", "fault"),
     [
+        (
+            DIGITS,
+            {"model": {"kind": "cnn", "layers": [4, 4], "kernel_size": 5, "padding": "valid"}},
+            "model.padding: got valid, which leaves no pixel of digits's 8×8 pixels to convolution 2; use same, fewer "
+            "layers or a smaller kernel_size",
+        ),
+        (
+            DIGITS,
+            {"model": {"kind": "cnn", "layers": [4], "depth": 4, "norm": {"kind": "instance"}}},
+            "model.norm.kind: got instance, which makes 0 of the single pixel that convolution 4 leaves of digits's "
+            "8×8 pixels; use fewer layers, or pooling: none",
+        ),
         (
             DIGITS,
             {"dataset": {"batch_size": 1079}},
@@ -142,7 +154,7 @@ def faults_of(folder: Path, text: str, *overrides: str, data_dir: Path | None = 
     experiment = load_experiment(folder / "x.yaml", list(overrides))
     return [
         fault.replace(f"{folder}/", "")
-        for fault in faults_of_data(experiment, known_facts(experiment.dataset_names, data_dir))
+        for fault in faults_of_data(experiment, known_of_sources(experiment.sources, data_dir))
     ]
 
 
@@ -213,7 +225,7 @@ CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
 def test_every_experiment_of_the_project_fits_its_data(path: Path):
     experiment = load_experiment(path)
     assert faults_of_data(experiment, EMBEDDED | {"mnist": MNIST}) == []
-    assert experiment.dataset_names <= {*EMBEDDED, "mnist"}
+    assert experiment.sources <= {*EMBEDDED, "mnist"}
 
 
 def test_the_facts_of_any_data_set_are_had_without_tensorflow_even_when_something_is_pickled(tmp_path: Path):

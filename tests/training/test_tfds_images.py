@@ -58,7 +58,7 @@ def test_a_set_without_supervised_keys_gives_its_image_and_its_class_label(tmp_p
     assert own.labels.tolist() == ALTERNATING
     assert (own.features.dtype, own.labels.dtype, own.classes, own.unit) == (np.uint8, np.int32, 2, 255)
     assert own.facts == facts_of("own", tmp_path) == Facts((2, 3, 3), 2, 20, 6)
-    assert own.facts.train == 10
+    assert own.facts.split_sizes(None) == (10, 4, 6)
     splits = [split_dataset(own, DatasetConfig(name="own"), seed) for seed in range(3)]
     for found in splits:
         assert [len(part) for part in (found.train, found.validation, found.test)] == [10, 4, 6]
@@ -72,7 +72,7 @@ def test_without_a_test_part_a_fifth_is_drawn(tmp_path: Path):
     assert own.official_test == 0
     found = split_dataset(own, DatasetConfig(name="own"), 0)
     assert [len(part) for part in (found.train, found.validation, found.test)] == [12, 4, 4]
-    assert facts_of("own", tmp_path).train == 12
+    assert facts_of("own", tmp_path).split_sizes(None) == (12, 4, 4)
 
 
 @pytest.mark.parametrize(

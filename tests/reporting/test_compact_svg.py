@@ -1,0 +1,40 @@
+"""What is left of matplotlib's SVG says the same."""
+
+import xml.etree.ElementTree as ET
+
+from experiments.reporting.compact_svg import compact
+
+SVG = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9">
+ <defs><style type="text/css">*{stroke-linejoin: round}</style></defs>
+ <g id="figure_1">
+  <g id="patch_1"><path d="M 0 9
+L 9 9
+z
+" style="fill: none"/></g>
+  <g id="line_1">
+   <defs><path id="m1" d="M 0 0
+L 0 3.50049
+" style="stroke: #1c2733"/></defs>
+   <g clip-path="url(#p1)">
+    <use xlink:href="#m1" x="1.23456" y="2" style="fill: #0072b2"/>
+    <use xlink:href="#m1" x="3" y="-4.00001" style="fill: #0072b2"/>
+   </g>
+  </g>
+  <text style="font-size: 8px; font-family: 'A'; fill: #1c2733" x="1" transform="rotate(-0 1 2)">a  &lt; 0.12345</text>
+ </g>
+ <defs><clipPath id="p1"><rect x="0" y="0" width="9" height="9"/></clipPath></defs>
+</svg>"""
+
+
+def test_marks_say_their_style_once_and_refer_to_ids_of_this_figure() -> None:
+    assert compact(SVG, "name", "#1c2733") == (
+        '<svg viewBox="0 0 9 9"><defs><path d="M0 0L0 3.5" style="stroke: currentColor" id="name-1" /></defs>'
+        '<g clip-path="url(#name-0)" style="fill: #0072b2"><use href="#name-1" x="1.23" y="2" />'
+        '<use href="#name-1" x="3" y="-4" /></g>'
+        '<text style="font-size: 8px; fill: currentColor" x="1">a  &lt; 0.12345</text>'
+        '<defs><clipPath id="name-0"><rect x="0" y="0" width="9" height="9" /></clipPath></defs></svg>'
+    )
+
+
+def test_what_is_written_stays_as_it_is() -> None:
+    assert ET.fromstring(compact(SVG, "name", "#1c2733")).findtext("text") == "a  < 0.12345"
