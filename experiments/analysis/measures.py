@@ -21,6 +21,7 @@ from experiments.records.storage import Curve, Record
 
 _UNIT_CURVE = re.compile(r"pre_activation/(\d+)/(unit_\d+)/p(?:15|50|85)")
 ACCURACY, TRAIN_LOSS = "accuracy/validation", "loss/train"
+FRECHET = "frechet/validation"  # of a run with a section `gan`, which has no accuracy
 
 
 def evaluations(record: Record, metric: str) -> list[float]:
@@ -50,7 +51,7 @@ def seconds_per_step(record: Record) -> float:
 
 
 def final_value(record: Record, metric: str) -> float:
-    """Last value of the metric. A diverged run has the worst: accuracy 0, loss inf, saturation 1; else nan."""
+    """Last value of the metric. A diverged run has the worst, as `worst_outcome` says."""
     if record.status == "diverged":
         return worst_outcome(metric)
     curve = _measured(record, metric)
@@ -58,11 +59,11 @@ def final_value(record: Record, metric: str) -> float:
 
 
 def best_value(record: Record, metric: str) -> float:
-    """Best value at any evaluation, before divergence if the run diverged: lowest of a loss, highest of the rest."""
+    """Best value at any evaluation, before divergence if the run diverged; see `lower_is_better`."""
     curve = _measured(record, metric)
     if curve is None:
         return worst_outcome(metric) if record.status == "diverged" else np.nan
-    best = np.fmin if metric.startswith("loss") else np.fmax
+    best = np.fmin if lower_is_better(metric) else np.fmax
     return float(best.reduce(curve.values))
 
 
@@ -191,13 +192,20 @@ def _under(record: Record, metric: str) -> Iterator[Curve]:
                 yield curve
 
 
+def lower_is_better(metric: str) -> bool:
+    """Tell whether the lowest value of a metric is its best: of losses and of Fréchet distances."""
+    return metric.partition("/")[0] in ("loss", "frechet")
+
+
 def worst_outcome(metric: str) -> float:
     """What a diverged run is taken to end with."""
     match metric.partition("/")[0]:
         case "accuracy" | "attacked":
             return 0.0
-        case "loss":
+        case "loss" | "frechet":
             return np.inf
+        case "classes_generated":
+            return 0.0
         case "saturation" | "far_saturation":
             return 1.0
         case _:

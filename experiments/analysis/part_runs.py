@@ -13,7 +13,7 @@ import pandas as pd
 
 from experiments.analysis.effects import Ends, one_of_many
 from experiments.analysis.levels import Curves, common_level, common_loss, ladder, loss_ladder
-from experiments.analysis.measures import ACCURACY, TRAIN_LOSS
+from experiments.analysis.measures import ACCURACY, TRAIN_LOSS, lower_is_better
 from experiments.analysis.run_values import Column, Sought, curve_within, value_of
 from experiments.analysis.statistics import median
 from experiments.analysis.training_rates import Definition, edges, half_way, trains_at
@@ -223,8 +223,8 @@ class PartRuns:
         for rate in self.values(self.over):
             cell = tuple({**at, self.over: rate}[axis] for axis in self.axes)
             scores[rate] = median(np.array([self._value(arm, cell, seed, sought)[1] for seed in self.tuning.seeds]))
-        is_time, is_loss = self.part.measure == "steps_to_level", (self.part.metric or "").startswith("loss")
-        best = min(scores.values()) if is_time or is_loss else max(scores.values())
+        is_time, is_low = self.part.measure == "steps_to_level", lower_is_better(self.part.metric or "")
+        best = min(scores.values()) if is_time or is_low else max(scores.values())
         if is_time and np.isinf(best):
             raise NoEffectError(f"{arm} reaches the level at no {axis_words(self.over)}")
         rate = min(rate for rate, score in scores.items() if score == best)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from experiments.analysis.measures import (
     ACCURACY,
+    FRECHET,
     TRAIN_LOSS,
     best_value,
     column_value,
@@ -22,16 +23,26 @@ from experiments.analysis.measures import (
 from experiments.configuration.claim import PartConfig
 from experiments.records.storage import Record
 
+ACCURACIES = ("final_test", "final_validation", "late_validation", "best_validation")
+
 
 def standard_measures(record: Record) -> dict[str, float | list[float]]:
     """Return the measures that every results table holds, claim or not; nan or empty for a failed run.
+
+    What a network that makes images has no value of, such as an accuracy, is nan or left out; it has others.
 
     Seconds only of a timed run: those of others hold evaluations too, and what other processes took.
     """
     if record.status == "failed":
         record = Record(record.config, "failed", {})
     timed = record.config.timed
-    readings = [ACCURACY, *(f"{ACCURACY}/moving_{momentum}" for momentum in record.config.moving_averages)]
+    measured = FRECHET if record.config.gan else ACCURACY
+    readings = [measured, *(f"{measured}/moving_{momentum}" for momentum in record.config.moving_averages)]
+    of_images = {
+        **dict.fromkeys((f"{name}_accuracy" for name in ACCURACIES), np.nan),
+        "final_test_frechet": final_value(record, "frechet/test"),
+        "late_validation_frechet": late_value(record, FRECHET),
+    }
     return {
         "final_test_accuracy": final_value(record, "accuracy/test"),
         "final_validation_accuracy": final_value(record, ACCURACY),
@@ -43,6 +54,7 @@ def standard_measures(record: Record) -> dict[str, float | list[float]]:
         "steps": record.config.steps,
         "evaluate_every": record.config.evaluate_every,
         **{name: evaluations(record, name) for name in (*readings, TRAIN_LOSS)},
+        **(of_images if record.config.gan else {}),
     }
 
 

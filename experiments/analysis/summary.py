@@ -11,7 +11,7 @@ import pandas as pd
 
 from experiments.analysis.hitting_times import hitting_time
 from experiments.analysis.levels import SHORT_OF_THE_LOWER, Curves, sustained
-from experiments.analysis.measures import ACCURACY
+from experiments.analysis.measures import ACCURACY, FRECHET
 from experiments.analysis.statistics import USUAL, median, order_interval
 from experiments.analysis.tuning import ResultRows, best_values, plain, tuned_rates
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, ExperimentConfig, Run
@@ -38,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the results table holds of one run: validation accuracy every `every` steps, test accuracy at the end."""
+    """Of one run: validation accuracy every `every` steps, and test accuracy or generated images' Fréchet distance."""
 
     curve: Sequence[float]
     every: int
@@ -96,8 +96,8 @@ class Network:
 def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame, tuning_seeds: bool = False) -> list[Run]:
     """Return the evaluation runs of every arm at its best value of the tuned axis; the tuning runs if asked for.
 
-    Without tuning, the best learning rate is that of the highest mean validation accuracy over the evaluation seeds;
-    without several rates, all evaluation runs are returned.
+    Without tuning, the best learning rate is that of the highest mean validation accuracy over the evaluation seeds, of
+    generated images of the lowest mean Fréchet distance; without several rates, all evaluation runs are returned.
     """
     config = experiment.config
     tuning = config.tuning
@@ -111,10 +111,10 @@ def runs_at_best_rate(experiment: Experiment, table: pd.DataFrame, tuning_seeds:
     if table.empty:
         return []
     evaluated = table[table["seed"].isin(config.seeds)]
-    means = evaluated.pivot_table(
-        index="arm", columns=LEARNING_RATE, values="final_validation_accuracy", aggfunc="mean"
-    )
-    best_of = means.idxmax(axis="columns").to_dict()
+    of_images = FRECHET in table
+    score = "late_validation_frechet" if of_images else "final_validation_accuracy"
+    means = evaluated.pivot_table(index="arm", columns=LEARNING_RATE, values=score, aggfunc="mean")
+    best_of = (means.idxmin if of_images else means.idxmax)(axis="columns").to_dict()
     return [run for run in runs if best_of.get(run.arm) == run.grid[LEARNING_RATE]]
 
 
@@ -227,15 +227,15 @@ def by_seed(values: Mapping[Key, float], is_ratio: bool = False) -> list[float]:
 
 def _outcomes(runs: Sequence[Run], rows: ResultRows, config: ExperimentConfig) -> dict[str, dict[Key, Outcome]]:
     over = config.tuning.over if config.tuning else LEARNING_RATE
+    curves, tests = rows.column(ACCURACY), rows.column("final_test_frechet") or rows.column("final_test_accuracy")
     found: dict[str, dict[Key, Outcome]] = {arm: {} for arm in config.arms}
     for run in runs:
         row = rows.row(run.arm, tuple(plain(value) for value in run.grid.values()), run.config.seed)
         if row is not None:
             others = tuple(plain(value) for axis, value in run.grid.items() if axis != over)
-            curve, test, status = (rows.column(name)[row] for name in (ACCURACY, "final_test_accuracy", "status"))
-            found[run.arm][*others, run.config.seed] = Outcome(
-                curve, run.config.evaluate_every, run.config.steps, status == "diverged", test
-            )
+            curve, diverged = curves[row] if curves else (), rows.column("status")[row] == "diverged"
+            outcome = Outcome(curve, run.config.evaluate_every, run.config.steps, diverged, tests[row])
+            found[run.arm][*others, run.config.seed] = outcome
     return found
 
 

@@ -60,9 +60,9 @@ class ResultRows:
 def tuned_rates(table: pd.DataFrame, config: ExperimentConfig) -> dict[tuple[str, Cell], Tuned]:
     """Return (arm, values of tuning.per) → best value of tuning.over; empty without tuning.
 
-    Scored by the late validation accuracy, median over the tuning seeds, then mean over the grid axes that the choice
-    is not made anew for; a diverged run scores 0. Of equally good values the middle one is taken, the smaller of two:
-    a plateau that runs into the edge is not best at the edge.
+    Scored by the late validation accuracy, of generated images by the late Fréchet distance: median over the tuning
+    seeds, then mean over the grid axes that the choice is not made anew for; a diverged run has the worst. Of equally
+    good values the middle one is taken, the smaller of two: a plateau that runs into the edge is not best at the edge.
     """
     if config.tuning is None:
         return {}
@@ -74,7 +74,7 @@ def tuned_rates(table: pd.DataFrame, config: ExperimentConfig) -> dict[tuple[str
         scores: dict[Cell, dict[Any, list[list[float]]]] = {}
         for cell in cells(config):
             by_value = scores.setdefault(tuple(cell[place] for place in per_places), {})
-            by_value.setdefault(cell[over], []).append(late_accuracies(rows, arm, cell, config.tuning.seeds))
+            by_value.setdefault(cell[over], []).append(_scores(rows, arm, cell, config.tuning.seeds))
         tuned.update({(arm, per): _best(by_value) for per, by_value in scores.items()})
     return tuned
 
@@ -108,6 +108,14 @@ def plain(value: Any) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _scores(rows: ResultRows, arm: str, cell: Cell, seeds: tuple[int, ...]) -> list[float]:
+    """What each seed's run in a cell is judged by, the higher the better; nan for one that is missing or failed."""
+    if distances := rows.column("late_validation_frechet"):
+        found = [rows.row(arm, cell, seed) for seed in seeds]
+        return [-float(distances[row]) if row is not None else np.nan for row in found]
+    return late_accuracies(rows, arm, cell, seeds)
 
 
 def late_accuracies(rows: ResultRows, arm: str, cell: Cell, seeds: tuple[int, ...]) -> list[float]:

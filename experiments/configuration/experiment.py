@@ -25,7 +25,11 @@ WHY_NO_MORE = "each run is a folder of files and a row of the results; cut the e
 class TuningConfig(Strict):
     """Every arm picks its own best value of one grid axis on seeds that are used for nothing else."""
 
-    over: str = Field(LEARNING_RATE, description="the grid axis whose best value is picked, by validation accuracy")
+    over: str = Field(
+        LEARNING_RATE,
+        description="the grid axis whose best value is picked, by validation accuracy, with gan by "
+        "the Fréchet distance of generated images to validation images",
+    )
     per: tuple[str, ...] = Field((), description="grid axes along which the choice is made anew")
     seeds: tuple[Seed, ...] = Field(
         (100, 101, 102, 103, 104), description="tuning seeds; none may be an evaluation seed"

@@ -124,10 +124,15 @@ def section_of(field: FieldInfo) -> type[BaseModel] | None:
     return None
 
 
-def _fields(model: type[BaseModel]) -> Iterator[str]:
-    """Dotted names of all fields under `model`, those in lists left out."""
+def _fields(model: type[BaseModel], known: set[type[BaseModel]] | None = None) -> Iterator[str]:
+    """Dotted names of all fields under `model`, those in lists left out; of a section that stands twice, once.
+
+    known: sections that were met before.
+    """
+    known = set() if known is None else known
     for name, field in model.model_fields.items():
         yield name
         section = section_of(field)
-        if section and typing.get_origin(field.annotation) is not tuple:
-            yield from (f"{name}.{inner}" for inner in _fields(section))
+        if section and section not in known and typing.get_origin(field.annotation) is not tuple:
+            known.add(section)
+            yield from (f"{name}.{inner}" for inner in _fields(section, known))

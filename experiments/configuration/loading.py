@@ -128,6 +128,9 @@ def _check_cells(source: Source, faults: list[str]) -> tuple[dict[Cell, RunConfi
                         faults.append(_report(source, ("grid", axis, i), f"{value!r} is given twice; keep one"))
     if _mapping(source.value.get("claim")).get("kind") != "over_all_claims":  # which trains nothing
         faults += [_report(source, origin, why) for origin, why in idle.items() if origin not in used]
+    if len({run.gan is None for run in cells.values()}) > 1:
+        text = "some train a gan and others a classifier, which nothing measures both; make two files of them"
+        faults.append(_report(source, ("arms",), text))
     by_axis = zip(*(values for _, values in cells), strict=True)
     for axis, values in zip(grid, by_axis, strict=False):  # a faulty grid has no cells
         if fault := _no_axis(axis, values):

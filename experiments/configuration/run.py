@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from experiments.configuration.dataset import DatasetConfig
+from experiments.configuration.gan import GanConfig, faults_of_gan
 from experiments.configuration.optimizer import DECOUPLED, OptimizerConfig, ScheduleConfig
 from experiments.configuration.probes import OF_ONE_BATCH, Probe
 from models.config import ModelConfig
@@ -34,6 +35,11 @@ class RunConfig(Strict):
     )
     model: ModelConfig = Field(
         ModelConfig(), description="the network", examples=[{"kind": "mlp", "layers": [100, 100]}]
+    )
+    gan: Annotated[GanConfig | None, Later(None)] = Field(
+        None,
+        description="train the model as a generator of images against a discriminator; null: to classify",
+        examples=[{"latent": 32}],
     )
     optimizer: OptimizerConfig = Field(
         OptimizerConfig(), description="the update rule", examples=[{"kind": "adam", "learning_rate": 0.001}]
@@ -151,6 +157,12 @@ class RunConfig(Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _is_a_whole_gan(self) -> RunConfig:
+        for fault in faults_of_gan(self, self.gan) if self.gan else ():
+            raise ValueError(fault)
+        return self
+
     def digest(self) -> str:
         """Return the identity of the run: equal exactly where every setting is equal.
 
@@ -176,13 +188,8 @@ class RunConfig(Strict):
             "dataset": self.dataset.model_copy(
                 update={"standardize": False, "train_examples": None, "order": "shuffled"}
             ),
-            "model": self.model.model_copy(
-                update={
-                    "initialization": "glorot_uniform",
-                    "init_scale": 1.0,
-                    "trainable": "all" if self.model.trainable == "all" else "norm",
-                }
-            ),
+            "model": _built_alike(self.model),
+            "gan": self.gan and self.gan.model_copy(update={"discriminator": _built_alike(self.gan.discriminator)}),
             "optimizer": self.optimizer.model_copy(
                 update={
                     "learning_rate": 1.0,
@@ -192,6 +199,17 @@ class RunConfig(Strict):
             ),
         }
         return json.dumps(self.model_copy(update=values).model_dump(mode="json"), sort_keys=True)
+
+
+def _built_alike(model: ModelConfig) -> ModelConfig:
+    """The network with other initial weights and, where not all are trained, others of them: values to a program."""
+    return model.model_copy(
+        update={
+            "initialization": "glorot_uniform",
+            "init_scale": 1.0,
+            "trainable": "all" if model.trainable == "all" else "norm",
+        }
+    )
 
 
 def _identity(section: Strict) -> dict[str, Any]:

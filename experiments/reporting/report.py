@@ -19,10 +19,12 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from experiments.analysis.claims import ClaimResult, Row
+from experiments.analysis.measures import FRECHET
 from experiments.analysis.part_runs import Results
 from experiments.analysis.statistics import AACheck
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
+from experiments.configuration.gan import GanConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.arm_styles import kinds_of
@@ -36,6 +38,7 @@ from experiments.reporting.quantities import Panel, SideName, panels_of, side_nu
 from experiments.reporting.quantity_figures import quantity_figure
 from experiments.reporting.quantity_words import topic_of
 from experiments.reporting.quotable import quotable
+from models.config import ModelConfig
 
 
 @dataclass(frozen=True)
@@ -150,9 +153,9 @@ def _experiment(found: tuple[str, str, Evidence]) -> dict[str, Any]:
 
 
 def _rate_runs(evidence: Evidence) -> tuple[pd.DataFrame, str] | None:
-    """Return the runs at the grid's learning rates, and whose they are; None where there was only one rate."""
+    """Return the runs at the grid's learning rates, whose they are; None of a single rate or without accuracies."""
     table, tuning = evidence.table, evidence.experiment.tuning
-    if LEARNING_RATE not in table.columns:
+    if LEARNING_RATE not in table.columns or FRECHET in table.columns:
         return None
     seeds, words = evidence.experiment.seeds, "evaluation seeds"
     if tuning and tuning.evaluate == "best":
@@ -170,8 +173,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     data, model, optimizer = run.dataset, run.model, run.optimizer
     scaling = [word for word in ("standardize", "binarize") if getattr(data, word)]
     subset = [f"first {data.train_examples:,} training examples"] if data.train_examples else []
-    layers = "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
-    layers += f", dense {'-'.join(map(str, model.dense))}" if model.dense else ""
+    layers = _layers(model)
     initialization = model.initialization + (
         f" × {wording.plain_number(model.init_scale)}" if model.init_scale != 1 else ""
     )
@@ -181,6 +183,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     words = [
         ("data", _list([data.name, f"batches of {data.batch_size}", *subset, *scaling])),
         ("network", model.build or _list([f"{model.kind} {layers}", model.activation, initialization])),
+        *([("against", _against(run.gan))] if run.gan else []),
         ("optimizer", _list([optimizer.kind, *constants])),
         ("training", f"{run.steps:,} steps, evaluated every {run.evaluate_every}"),
         *[(f"arm {arm}", _list(f"{k} = {_flat(v)}" for k, v in changes.items()) or "the base run") for arm, changes in
@@ -191,6 +194,17 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     if tuning:
         words.append(("tuning", f"{tuning.over} of each arm, on seeds {_ranges(tuning.seeds)}"))
     return words
+
+
+def _against(gan: GanConfig) -> str:
+    """The discriminator of a generator, which is the network of such a run."""
+    latents = f"the network makes images from {gan.latent} latents"
+    return _list([f"discriminator {_layers(gan.discriminator)}", gan.discriminator.activation, latents])
+
+
+def _layers(model: ModelConfig) -> str:
+    layers = "-".join(map(str, model.layers)) + (f" × {model.depth}" if model.depth > 1 else "")
+    return layers + (f", dense {'-'.join(map(str, model.dense))}" if model.dense else "")
 
 
 def _side_numbers(tables: Mapping[str, Results], claim: str, row: Row, side: SideName) -> str:

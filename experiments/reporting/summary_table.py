@@ -44,12 +44,13 @@ def described(experiment: Experiment, table: pd.DataFrame) -> tuple[list[Describ
     rows = [row for network in networks for row in network.arms]
     rated = any(row.best_rate is not None for row in rows)
     ranged = any(row.trains_to is not None for row in rows)
-    found = []
+    of_images, found = "final_test_frechet" in table, []
     for network in networks:
-        header, *cells = _cells(network, len(networks) > 1, rated, ranged)
-        sentences = [words for of in contrasts(network, points) if (words := sentence(network, of, rated))]
+        header, *cells = _cells(network, len(networks) > 1, rated, ranged, of_images)
+        against = [] if of_images else contrasts(network, points)
+        sentences = [words for of in against if (words := sentence(network, of, rated))]
         found.append(Described(header, cells, level_words(network.level) if network.level else "", sentences))
-    return found, [*_remarks(rows, rated)]
+    return found, [*_remarks(rows, rated, of_images)]
 
 
 def verdict_lines(experiment: Experiment, table: pd.DataFrame) -> list[str]:
@@ -168,10 +169,11 @@ def _turned_round(found: Estimate) -> Estimate:
     return Estimate(low, high, (interval[1], interval[0]), found.is_range, found.seeds)
 
 
-def _cells(network: Network, named: bool, rated: bool, ranged: bool) -> Iterator[list[str]]:
+def _cells(network: Network, named: bool, rated: bool, ranged: bool, of_images: bool) -> Iterator[list[str]]:
     """Yield the header, then a row an arm."""
     level = [f"steps to {_percent(network.level.accuracy)}"] if network.level else []
-    columns = [*["learning rate"] * rated, *level, "test accuracy (%)", *[f"trains up{NO_BREAK}to"] * ranged]
+    outcome = f"Fréchet distance to{NO_BREAK}test{NO_BREAK}images" if of_images else "test accuracy (%)"
+    columns = [*["learning rate"] * rated, *level, outcome, *[f"trains up{NO_BREAK}to"] * ranged]
     yield [network.name if named else "arm", *columns]
     for row in network.arms:
         rate = "–" if row.best_rate is None else f"{row.best_rate:g}{' *' if row.at_edge else ''}"
@@ -181,7 +183,7 @@ def _cells(network: Network, named: bool, rated: bool, ranged: bool) -> Iterator
             row.arm,
             *([rate] if rated else []),
             *([steps] if level else []),
-            _accuracy_cell(row.accuracy),
+            _accuracy_cell(row.accuracy, 1 if of_images else 100),
             *([largest] if ranged else []),
         ]
 
@@ -198,9 +200,10 @@ def _table(console: Console, network: Described) -> Table:
     return table
 
 
-def _remarks(rows: Sequence[ArmSummary], rated: bool) -> Iterator[str]:
+def _remarks(rows: Sequence[ArmSummary], rated: bool, of_images: bool) -> Iterator[str]:
     seeds = max((row.seeds for row in rows), default=0)
-    best = "Each arm at the learning rate of its best validation accuracy; median" if rated else "Median"
+    score = "Fréchet distance to validation images" if of_images else "validation accuracy"
+    best = f"Each arm at the learning rate of its best {score}; median" if rated else "Median"
     found = [estimate for row in rows for estimate in (row.steps, row.accuracy) if estimate]
     if seeds > 1:
         kind = "the range" if any(of.is_range for of in found) else "95 % interval from order statistics"
@@ -231,11 +234,11 @@ def _steps_cell(found: Estimate | None, last: int) -> str:
     return middle if found.seeds < 2 or low == f"> {last:,}" else f"{middle} [{low}, {high}]"
 
 
-def _accuracy_cell(found: Estimate | None) -> str:
+def _accuracy_cell(found: Estimate | None, scale: float) -> str:
     if found is None:
         return "–"
-    low, high = (f"{100 * end:.1f}" for end in found.interval)
-    return f"{100 * found.low:.1f}" + (f" [{low}, {high}]" if found.seeds > 1 else "")
+    low, high = (f"{scale * end:.1f}" for end in found.interval)
+    return f"{scale * found.low:.1f}" + (f" [{low}, {high}]" if found.seeds > 1 else "")
 
 
 def _ratio(found: Estimate) -> str:

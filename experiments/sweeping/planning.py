@@ -20,6 +20,7 @@ from experiments.training.dataset_facts import DatasetError, Facts
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
 COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s
 MOST_COMPILING = 0.1  # of a piece
+PASSES_OF_GAN = 5  # of a step: the generator's, and the discriminator's by either kind of images for either network
 ENOUGH_KNOWN = 50  # finished runs, to estimate one more of their kind
 
 
@@ -164,4 +165,5 @@ def relative_cost(config: RunConfig) -> float:
             size = sum(
                 positions * min(a, 64) * b * 400 // 4**i for i, (a, b) in enumerate([(1, widths[0]), *pairs[1:]])
             )
-    return (config.steps + 100) * (1e6 + config.dataset.batch_size * size)
+    networks = 1 if config.gan is None else PASSES_OF_GAN
+    return (config.steps + 100) * networks * (1e6 + config.dataset.batch_size * size)

@@ -19,19 +19,22 @@ from experiments.training.dataset_facts import DatasetError, Facts
 from experiments.training.surroundings import StartError, ThreadsFixedError, start_tensorflow, surroundings
 
 if TYPE_CHECKING:
+    from experiments.training.gan_program import GanProgram
     from experiments.training.program import Program
 
 # Of 20 to 50 MB each: most of what tuning compiled is still there for the evaluation, and the arms of a timed
 # comparison can take turns.
 KEPT_PROGRAMS = 32
 _one_at_a_time = threading.Lock()  # a program holds the variables of the run it trains
-_programs: dict[str, Program] = {}
+_programs: dict[str, Program | GanProgram] = {}
 
 
 def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenance: dict[str, Any]) -> Record:
     """Train a run and return its record; an exception becomes a record with status `failed` and its traceback."""
     with _one_at_a_time:
         _start(threads)
+        from experiments.training.gan_program import GanProgram
+        from experiments.training.gan_run import train_gan
         from experiments.training.run import Diverged, train
         from models.own_network import NetworkError
 
@@ -43,7 +46,8 @@ def train_task(config: RunConfig, threads: int, data_dir: Path | None, provenanc
         try:
             program, compile_seconds = _program(config, data_dir)
             data = program.dataset.digest
-            for evaluated in train(program, config):
+            trained = train_gan(program, config) if isinstance(program, GanProgram) else train(program, config)
+            for evaluated in trained:
                 seconds[evaluated.step] = evaluated.seconds
                 for metric, value in evaluated.metrics.items():
                     points[metric][0].append(evaluated.step)
@@ -116,9 +120,10 @@ def _start(threads: int) -> None:
         raise SweepError(f"a worker cannot train: {error}; restart the workers") from None
 
 
-def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
+def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program | GanProgram, float]:
     """Return the program of a run and the seconds its compilation took just now."""
     from experiments.training.datasets import load_dataset
+    from experiments.training.gan_program import GanProgram
     from experiments.training.program import Program
 
     key = config.program_key()
@@ -128,5 +133,6 @@ def _program(config: RunConfig, data_dir: Path | None) -> tuple[Program, float]:
         del _programs[next(iter(_programs))]
         gc.collect()  # a program's graph refers to itself
     started = time.perf_counter()
-    _programs[key] = Program(config, load_dataset(config.dataset.source, data_dir))
+    dataset = load_dataset(config.dataset.source, data_dir)
+    _programs[key] = GanProgram(config, dataset) if config.gan else Program(config, dataset)
     return _programs[key], time.perf_counter() - started

@@ -57,6 +57,8 @@ def _misfits_of_shape(config: RunConfig, shape: tuple[int, ...]) -> Iterator[Dat
             )
         if config.dataset.binarize:
             yield DatasetError("dataset.binarize", f"{name} has no images; leave it out, or use standardize")
+        if config.gan:
+            yield DatasetError("gan", f"makes images, but {table}; use digits or a set of images")
         for probe in OF_IMAGES:
             if probe in config.probes:
                 yield DatasetError("probes", f"{probe} changes images, and {name} has none; leave it out")

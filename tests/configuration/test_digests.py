@@ -25,6 +25,8 @@ def changed(value: Any, annotation: Any) -> list[Any]:
             return [value / 2 + 0.01]
         case str():
             return ["wine"]
+        case None if "GanConfig" in str(annotation):
+            return [{"latent": 4}]
         case None:
             return [50]
         case tuple():

@@ -129,3 +129,8 @@ def test_where_examples_are_equal_or_steps_are_not_nothing_is_said_of_them():
     assert examples_seen([*of_batches(64), *longer], EMBEDDED) == []
     looked_at = [config.model_copy(update={"steps": 0}) for config in of_batches(8, 64)]
     assert examples_seen([*of_batches(64, 64), *looked_at], EMBEDDED) == []
+
+
+def test_a_step_of_two_networks_counts_as_the_passes_it_takes():
+    gan = RunConfig.model_validate({"gan": {"latent": 8}})
+    assert relative_cost(gan) == 5 * relative_cost(RunConfig())

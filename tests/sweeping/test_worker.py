@@ -52,3 +52,16 @@ def test_data_that_were_changed_meanwhile_are_told_without_a_traceback(tmp_path:
         f"dataset.file: {tmp_path}/my.npz was changed meanwhile; give the command again",
     )
     assert record.provenance["data_file"] == {"path": str(tmp_path / "my.npz"), "sha256": "0"}
+
+
+def test_a_run_with_a_section_gan_leaves_a_record_like_any_other():
+    code = (
+        "from experiments.configuration.run import RunConfig\n"
+        "from experiments.sweeping.worker import train_task\n"
+        "gan = {'latent': 2, 'discriminator': {'layers': [4]}}\n"
+        "run = {'gan': gan, 'model': {'layers': [4]}, 'steps': 4, 'evaluate_every': 2}\n"
+        "record = train_task(RunConfig.model_validate(run), 1, None, {})\n"
+        "curve = record.curves['frechet/validation']\n"
+        "print(record.status, record.error, curve.steps.tolist(), record.seconds.steps.tolist())"
+    )
+    assert in_fresh_process(code).stdout.strip() == "finished  [0, 2, 4] [0, 2, 4]"
