@@ -86,14 +86,12 @@ def _levels(experiment: Experiment, table: pd.DataFrame) -> dict[str, float]:
 
 def _trial(name: str, settings: Mapping[str, str | float], rows: pd.DataFrame, level: float | None) -> Trial:
     diverged = rows["status"] == "diverged"
-    measures = {
-        f"{RESULT}/test_accuracy": rows["final_test_accuracy"].median(),
-        f"{RESULT}/validation_accuracy": rows["final_validation_accuracy"].median(),
-        f"{RESULT}/share_diverged": diverged.mean(),
-        f"{RESULT}/runs": len(rows),
-    }
-    columns = (rows[ACCURACY], rows["evaluate_every"], rows["steps"], diverged)
+    measures = {f"{RESULT}/share_diverged": diverged.mean(), f"{RESULT}/runs": len(rows)}
+    for part in ("test", "validation"):
+        if f"final_{part}_accuracy" in rows:  # which images that are made have not
+            measures[f"{RESULT}/{part}_accuracy"] = rows[f"final_{part}_accuracy"].median()
     if level is not None:
+        columns = (rows[ACCURACY], rows["evaluate_every"], rows["steps"], diverged)
         outcomes = [Outcome(*of_run, np.nan) for of_run in zip(*columns, strict=True)]
         measures[f"{RESULT}/steps_to_level"] = np.median([outcome.steps_to(level)[1] for outcome in outcomes])
     bands = {
