@@ -37,7 +37,8 @@ def standard_measures(record: Record) -> dict[str, float | list[float]]:
         record = Record(record.config, "failed", {})
     timed = record.config.timed
     measured = FRECHET if record.config.gan else ACCURACY
-    readings = [measured, *(f"{measured}/moving_{momentum}" for momentum in record.config.moving_averages)]
+    curves = [measured, *(f"{measured}/moving_{momentum}" for momentum in record.config.moving_averages)]
+    curves += [] if record.config.gan else [TRAIN_LOSS]
     of_images = {
         **dict.fromkeys((f"{name}_accuracy" for name in ACCURACIES), np.nan),
         "final_test_frechet": final_value(record, "frechet/test"),
@@ -53,7 +54,7 @@ def standard_measures(record: Record) -> dict[str, float | list[float]]:
         "seconds_per_step": seconds_per_step(record) if timed else np.nan,
         "steps": record.config.steps,
         "evaluate_every": record.config.evaluate_every,
-        **{name: evaluations(record, name) for name in (*readings, TRAIN_LOSS)},
+        **{name: evaluations(record, name) for name in curves},
         **(of_images if record.config.gan else {}),
     }
 

@@ -27,13 +27,14 @@ from experiments.records.tidying import EVENTS
 
 # Of an experiment's folder: where the summary lies, and what in it.
 SUMMARY, ARMS, TRIALS = "summary", "arms", "trials"
-CURVES = ("accuracy/validation", "loss/train")  # of every arm, a card each
+CURVES = ("accuracy/validation", "loss/train", "frechet/validation")  # of every arm that has them, a card each
 LOG10 = "log10 "
 ABOUT = ".about"  # in the name of the file of texts and pictures
 LEVEL = "level"  # begins the names of what steps are counted to, beside the arms
 LAST = "~"  # begins groups of tags that come after all others, and so come up closed, as all but the first two do
 QUARTILES, RESULT, PICTURES = f"{LAST}quartiles", f"{LAST}result", f"{LAST}pictures"
 SHOWN_METRICS = ("accuracy/validation", "accuracy/test", "loss/train", "loss/validation")
+SHOWN_OF_IMAGES = ("frechet/validation", "frechet/test", "loss/discriminator", "loss/generator")
 
 
 def write_run_events(directory: Path, run: Run, record: Record) -> None:
@@ -58,7 +59,9 @@ def write_run_events(directory: Path, run: Run, record: Record) -> None:
 
 def write_hparams_config(experiment: Path, runs: Iterable[Run]) -> None:
     """Write which hyperparameters and metrics the dashboard shows, once for the whole experiment."""
-    value = hparams_config(map(hparams, runs), {tag: tag for tag in SHOWN_METRICS})
+    runs = list(runs)
+    shown = SHOWN_OF_IMAGES if any(run.config.gan for run in runs) else SHOWN_METRICS
+    value = hparams_config(map(hparams, runs), {tag: tag for tag in shown})
     for old in experiment.glob(EVENTS):
         old.unlink()
     now = time.time()

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
-from experiments.analysis.measures import ACCURACY, final_value
+from experiments.analysis.measures import ACCURACY, FRECHET, final_value, lower_is_better
 from experiments.configuration.experiment import Experiment, Run
 from experiments.records import storage
 
@@ -22,7 +22,7 @@ LINES_BESIDE = 8  # of the terminal, which the table leaves free
 class _Arm:
     done: int = 0
     diverged: int = 0
-    accuracies: dict[str, list[float]] = field(default_factory=dict)  # place in the grid → of each run, a share of 1
+    values: dict[str, list[float]] = field(default_factory=dict)  # place in the grid → of each run
 
 
 class LiveArms:
@@ -31,6 +31,8 @@ class LiveArms:
     def __init__(self, experiment: Experiment):
         self._arms: Mapping[str, _Arm] = {arm: _Arm() for arm in experiment.config.arms}
         self._seen: set[str] = set()
+        of_images = any(experiment.run(arm, grid, 0).config.gan for arm, grid in experiment.cells())
+        self._metric = FRECHET if of_images else ACCURACY
 
     def update(self, done: Iterable[tuple[Path, Run]]) -> None:
         """Count finished runs, each once, which are read from their experiment's folder."""
@@ -43,21 +45,22 @@ class LiveArms:
             arm.done += 1
             arm.diverged += record.status == "diverged"
             of_grid = "/".join(name.split("/")[1:-1]).replace("_", " ").replace("=", " ")
-            arm.accuracies.setdefault(of_grid, []).append(final_value(record, ACCURACY))
+            arm.values.setdefault(of_grid, []).append(final_value(record, self._metric))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield a row an arm: runs, those that diverged, the best median validation accuracy and where it is."""
+        """Yield a row an arm: runs, those that diverged, the best median and where it is, by what validation shows."""
         if len(self._arms) > console.height - LINES_BESIDE:
             return
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False, show_edge=False)
         table.add_column("arm", overflow="fold")
-        for name in ("runs", "diverged", "validation accuracy (%)"):
+        is_share, best_of = self._metric == ACCURACY, min if lower_is_better(self._metric) else max
+        for name in ("runs", "diverged", "validation accuracy (%)" if is_share else "Fréchet distance"):
             table.add_column(name, justify="right")
         table.add_column("best so far at")
         for name, arm in self._arms.items():
-            medians = {at: float(np.median(values)) for at, values in arm.accuracies.items()}
+            medians = {at: float(np.median(values)) for at, values in arm.values.items()}
             known = {at: value for at, value in medians.items() if not np.isnan(value)}
-            best = max(known, key=lambda at: known[at], default=None)
-            accuracy = "–" if best is None else f"{100 * known[best]:.1f}"
-            table.add_row(name, str(arm.done), str(arm.diverged), accuracy, best or "")
+            best = best_of(known, key=lambda at: known[at], default=None)
+            value = "–" if best is None else f"{known[best] * (100 if is_share else 1):.1f}"
+            table.add_row(name, str(arm.done), str(arm.diverged), value, best or "")
         yield table

@@ -102,7 +102,10 @@ def panels_of(result: ClaimResult, results: Mapping[str, Results]) -> list[Panel
 
 @dataclass(frozen=True)
 class SideNumbers:
-    """What one arm of a row is, in numbers: its rate, its accuracy at the end, and how many of its runs diverged."""
+    """What one arm of a row is, in numbers: its rate, its accuracy at the end, and how many of its runs diverged.
+
+    accuracy: nan of a network that makes images.
+    """
 
     arm: str
     rate: float | None

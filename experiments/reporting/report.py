@@ -212,7 +212,8 @@ def _side_numbers(tables: Mapping[str, Results], claim: str, row: Row, side: Sid
     found = side_numbers(row, side, claim, tables)
     if found is None:
         return ""
-    return f"{found.arm}, accuracy {found.accuracy:.1f} %, {found.diverged} of {found.runs} diverged"
+    accuracy = "" if math.isnan(found.accuracy) else f", accuracy {found.accuracy:.1f} %"
+    return f"{found.arm}{accuracy}, {found.diverged} of {found.runs} diverged"
 
 
 def _sort_value(row: Row) -> float | str:

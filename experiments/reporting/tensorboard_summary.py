@@ -10,7 +10,7 @@ import io
 import struct
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
-from experiments.analysis.measures import ACCURACY
+from experiments.analysis.measures import ACCURACY, lower_is_better
 from experiments.analysis.summary import runs_at_best_rate, summarize
 from experiments.configuration.experiment import Experiment
 from experiments.records.tensorboard import (
@@ -65,7 +65,7 @@ def show_in_tensorboard(
     arms = _arms(experiment, table, curves_of, now)
     for trial in best:
         arms.setdefault(trial.name, []).extend(_session(trial, now))
-    arms["."] = [event(0, now, value) for value in (_bands(), _columns(best))]
+    arms["."] = [event(0, now, value) for value in (_bands(best), _columns(best))]
     every = trials(experiment, table)
     grid = {trial.name: [*_session(trial, now), *_events(_medians(trial.bands), now)] for trial in every}
     grid["."] = [event(0, now, _columns(every))]
@@ -83,7 +83,7 @@ def _arms(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf, now:
     bands: dict[str, dict[str, Band]] = {}
     for metric in CURVES:
         for arm, curves in curves_of(runs, metric).items():
-            bands.setdefault(arm, {})[metric] = band(curves, lower_is_better=metric.startswith("loss"))
+            bands.setdefault(arm, {})[metric] = band(curves, lower_is_better=lower_is_better(metric))
     events = {arm: [*_events([*_medians(of_arm), *_quartiles(of_arm)], now)] for arm, of_arm in bands.items()}
     networks = [
         (network, [bands[arm.arm][ACCURACY] for arm in network.arms if ACCURACY in bands.get(arm.arm, {})])
@@ -100,10 +100,10 @@ def _arms(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf, now:
     return events
 
 
-def _bands() -> Summary.Value:
-    """The charts of Custom Scalars: median and quartiles of each metric."""
+def _bands(rows: Sequence[Trial]) -> Summary.Value:
+    """The charts of Custom Scalars: median and quartiles of each metric that there is."""
     charts = []
-    for metric in CURVES:
+    for metric in [metric for metric in CURVES if any(metric in row.bands for row in rows)]:
         value, lower, upper = (f"{QUARTILES}/{metric}/{name}" for name in ("median", "low", "high"))
         series = layout_pb2.MarginChartContent.Series(value=value, lower=lower, upper=upper)
         margin = layout_pb2.MarginChartContent(series=[series])
@@ -159,8 +159,9 @@ def _events(points: Iterable[tuple[int, str, float]], now: float) -> Iterator[Ev
         yield Event(step=step, wall_time=now, summary=Summary(value=by_step[step]))
 
 
-def _columns(rows: Iterable[Trial]) -> Summary.Value:
-    return hparams_config((row.settings for row in rows), MEASURES)
+def _columns(rows: Sequence[Trial]) -> Summary.Value:
+    shown = {tag: name for tag, name in MEASURES.items() if any(tag in row.measures for row in rows)}
+    return hparams_config((row.settings for row in rows), shown)
 
 
 def _session(trial: Trial, now: float) -> Iterator[Event]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.measures import ACCURACY, TRAIN_LOSS
+from experiments.analysis.measures import ACCURACY, lower_is_better
 from experiments.analysis.summary import Outcome, runs_at_best_rate, summarize
 from experiments.analysis.tuning import ResultRows, plain
 from experiments.configuration.experiment import Experiment, Run
@@ -17,13 +17,21 @@ from experiments.records.storage import Curve, run_name
 from experiments.records.tensorboard import CURVES, RESULT, hparams
 from experiments.reporting.figures import Band, band
 
-# Tag → heading. Medians over seeds; a diverged run has the worst accuracy there is.
+# Tag → heading. Medians over seeds; a diverged run has the worst value there is.
 MEASURES = {
     f"{RESULT}/steps_to_level": "steps to level",
     f"{RESULT}/test_accuracy": "test accuracy",
     f"{RESULT}/validation_accuracy": "validation accuracy",
+    f"{RESULT}/test_frechet": "Fréchet distance to test images",
+    f"{RESULT}/validation_frechet": "Fréchet distance to validation images",
     f"{RESULT}/share_diverged": "share diverged",
     f"{RESULT}/runs": "runs",
+}
+COLUMNS = {  # of the results table, whose medians are measures
+    f"{RESULT}/test_accuracy": "final_test_accuracy",
+    f"{RESULT}/validation_accuracy": "final_validation_accuracy",
+    f"{RESULT}/test_frechet": "final_test_frechet",
+    f"{RESULT}/validation_frechet": "late_validation_frechet",
 }
 
 
@@ -86,10 +94,11 @@ def _levels(experiment: Experiment, table: pd.DataFrame) -> dict[str, float]:
 
 def _trial(name: str, settings: Mapping[str, str | float], rows: pd.DataFrame, level: float | None) -> Trial:
     diverged = rows["status"] == "diverged"
-    measures = {f"{RESULT}/share_diverged": diverged.mean(), f"{RESULT}/runs": len(rows)}
-    for part in ("test", "validation"):
-        if f"final_{part}_accuracy" in rows:  # which images that are made have not
-            measures[f"{RESULT}/{part}_accuracy"] = rows[f"final_{part}_accuracy"].median()
+    measures = {
+        **{tag: rows[column].median() for tag, column in COLUMNS.items() if column in rows},
+        f"{RESULT}/share_diverged": diverged.mean(),
+        f"{RESULT}/runs": len(rows),
+    }
     if level is not None:
         columns = (rows[ACCURACY], rows["evaluate_every"], rows["steps"], diverged)
         outcomes = [Outcome(*of_run, np.nan) for of_run in zip(*columns, strict=True)]
@@ -100,7 +109,7 @@ def _trial(name: str, settings: Mapping[str, str | float], rows: pd.DataFrame, l
                 Curve(every * np.arange(len(curve)), np.asarray(curve, float))
                 for curve, every in zip(rows[metric], rows["evaluate_every"], strict=True)
             ],
-            lower_is_better=metric == TRAIN_LOSS,
+            lower_is_better=lower_is_better(metric),
         )
         for metric in CURVES
         if metric in rows

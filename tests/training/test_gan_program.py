@@ -16,6 +16,7 @@ from experiments.training.datasets import load_dataset
 from experiments.training.gan_program import GanProgram
 from experiments.training.gan_run import train_gan
 from experiments.training.image_quality import share_of_companions
+from experiments.training.judge import judge_of
 from experiments.training.readings import Readings
 from experiments.training.run import Diverged
 
@@ -39,11 +40,12 @@ def gan_config(gan: dict[str, Any] | None = None, norm: dict[str, Any] | None = 
     )
 
 
-def first_batches(config: RunConfig, used: GanProgram, steps: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Images and latents of some steps; the program is reset."""
+def first_batches(config: RunConfig, used: GanProgram, steps: int = 1) -> tuple[np.ndarray, ...]:
+    """Images, latents and rates of some steps; the program is reset."""
     used.reset(config)
     latents = np.random.default_rng(3).standard_normal((steps, BATCH, LATENT), np.float32)
-    return used.images(np.arange(steps * BATCH).reshape(steps, BATCH)), latents
+    rates = np.full(steps, config.optimizer.learning_rate, np.float32)
+    return used.images(np.arange(steps * BATCH).reshape(steps, BATCH)), latents, rates
 
 
 def weights_of(network: keras.Model) -> dict[str, np.ndarray]:
@@ -96,13 +98,13 @@ def descended(
 def test_a_step_is_that_of_a_reference_by_the_statistics_of_its_batches(batches: str):
     config = gan_config({"batches": batches}, {"kind": "custom"})
     used = GanProgram(config, DIGITS)
-    images, latents = first_batches(config, used)
+    images, latents, rates = first_batches(config, used)
     real, made = images[0].astype(np.float64), used.generator(latents[0]).numpy().astype(np.float64)
     before = weights_of(used.discriminator)
     assert len(before) == 7
     expected = descended(before, real, made, batches)
     by_other_statistics = descended(before, real, made, "mixed" if batches == "apart" else "apart")
-    losses = used.take_steps(images, latents)[0]
+    losses = used.take_steps(images, latents, rates)[0]
     after = weights_of(used.discriminator)
     for name, value in expected.items():
         np.testing.assert_allclose(after[name], value, atol=1e-5, err_msg=name)
@@ -128,8 +130,8 @@ def test_mixed_batches_normalized_by_halves_are_batches_apart():
 def test_the_generator_descends_its_loss():
     config = gan_config(optimizer={"learning_rate": 1e-2})
     used = GanProgram(config, DIGITS)
-    images, latents = first_batches(config, used)
-    used.take_steps(images, latents)
+    images, latents, rates = first_batches(config, used)
+    used.take_steps(images, latents, rates)
     frozen = [v.numpy() for v in used.discriminator.trainable_variables]
 
     def loss() -> float:
@@ -153,6 +155,30 @@ def test_a_run_is_the_same_again_whatever_came_between_and_in_a_new_program():
     assert curves_of(config.model_copy(update={"seed": 1}), used) != first
     assert curves_of(config, used) == first
     assert curves_of(config, GanProgram(config, DIGITS)) == first
+
+
+def test_both_networks_follow_the_schedule_of_rates():
+    schedule = {"kind": "step", "milestones": [0.5], "factor": 1e-9}
+    config = gan_config(optimizer={"learning_rate": RATE, "schedule": schedule})
+    used = GanProgram(config, DIGITS)
+    weights = []
+    for evaluated in train_gan(used, config):
+        weights.append([v.numpy() for network in used.networks for v in network.trainable_variables])
+        assert evaluated.step == 2 * (len(weights) - 1)
+    start, half_way, end = map(np.concatenate, ([np.ravel(v) for v in of] for of in weights))
+    assert np.abs(half_way - start).max() > 1e-3
+    np.testing.assert_allclose(end, half_way, atol=1e-6)
+
+
+def test_the_judge_of_a_split_is_the_same_in_whatever_order_a_run_trains():
+    shuffled = gan_config().dataset
+    in_order = shuffled.model_copy(update={"order": "class_sorted", "batch_size": 8})
+    assert judge_of(DIGITS, in_order, 0) is judge_of(DIGITS, shuffled, 0)
+
+
+def test_a_residual_discriminator_adds_its_branches():
+    config = gan_config({"discriminator": {"layers": [3, 3], "residual": True}})
+    assert GanProgram(config, DIGITS).discriminator.get_layer("sum_2") is not None
 
 
 def test_what_a_run_writes_and_when():
