@@ -36,3 +36,4 @@ def test_the_page_fits_its_width_without_complaints(
     assert (found["figures"], found["empty"], found["cut"]) == (2, 0, 0)
     assert found["page"] == PAPER[scheme]
     assert found["labels"] == [found["ink"]]
+    assert window.serious() == []
