@@ -6,7 +6,7 @@ import re
 import xml.etree.ElementTree as ET
 
 SVG, XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
-_NUMBER = re.compile(r"-?\d+\.\d{3,}")
+_NUMBER = re.compile(r"-?\d+\.\d{3,}")  # of which a tenth of a point can be seen, and a hundredth of what is below 1
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
 _FONT = re.compile(r"font-family: [^;]*;? ?")
 _SPACE = re.compile(r"\s*([MLQCz])\s*|\s+")
@@ -70,7 +70,7 @@ def _without_idle_groups(element: ET.Element) -> None:
 
 
 def _short(value: str, ids: dict[str, str], name: str) -> str:
-    """A value of an attribute: two decimals, no font, and references by short names, which `ids` then holds."""
+    """A value of an attribute: no font, what decimals can be seen, references by short names, which `ids` then holds."""
 
     def named(old: str) -> str:
         return ids.setdefault(old, f"{name}-{len(ids)}")
@@ -78,4 +78,8 @@ def _short(value: str, ids: dict[str, str], name: str) -> str:
     if value.startswith("#") and not re.fullmatch(r"#[0-9a-f]{6}", value):
         return f"#{named(value[1:])}"
     value = _REFERENCE.sub(lambda found: f"url(#{named(found[1])})", value)
-    return _NUMBER.sub(lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), _FONT.sub("", value))
+    return _NUMBER.sub(lambda found: _seen(float(found[0])), _FONT.sub("", value))
+
+
+def _seen(number: float) -> str:
+    return f"{number:.{1 if abs(number) >= 1 else 2}f}".rstrip("0").rstrip(".")

@@ -27,6 +27,7 @@ from experiments.analysis.tuning import ResultRows, axis_words, plain
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, Run
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Record
+from experiments.reporting.arm_styles import COLOURS
 from experiments.reporting.wording import is_number
 from models.config import ModelConfig
 from models.norm_config import BATCH_NORMS
@@ -103,7 +104,12 @@ def render_explorer(explored: Sequence[Explored], title: str) -> str | None:
         return Markup((_HERE / name).read_text(encoding="utf-8"))
 
     page = environment.get_template("explorer.html.jinja")
-    return page.render(title=title, data=Markup(data.replace("<", "\\u003c")), content=content)
+    return page.render(
+        title=title,
+        data=Markup(data.replace("<", "\\u003c")),
+        content=content,
+        colours=(COLOURS["none"], COLOURS["custom"]),
+    )
 
 
 def network_words(model: ModelConfig) -> str:

@@ -29,7 +29,7 @@ L 0 3.50049
 def test_marks_say_their_style_once_and_refer_to_ids_of_this_figure() -> None:
     assert compact(SVG, "name", "#1c2733") == (
         '<svg viewBox="0 0 9 9"><defs><path d="M0 0L0 3.5" style="stroke: currentColor" id="name-1" /></defs>'
-        '<g clip-path="url(#name-0)" style="fill: #0072b2"><use href="#name-1" x="1.23" y="2" />'
+        '<g clip-path="url(#name-0)" style="fill: #0072b2"><use href="#name-1" x="1.2" y="2" />'
         '<use href="#name-1" x="3" y="-4" /></g>'
         '<text style="font-size: 8px; fill: currentColor" x="1">a  &lt; 0.12345</text>'
         '<defs><clipPath id="name-0"><rect x="0" y="0" width="9" height="9" /></clipPath></defs></svg>'
