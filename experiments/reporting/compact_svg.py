@@ -70,7 +70,7 @@ def _without_idle_groups(element: ET.Element) -> None:
 
 
 def _short(value: str, ids: dict[str, str], name: str) -> str:
-    """A value of an attribute: no font, what decimals can be seen, references by short names, which `ids` then holds."""
+    """A value of an attribute: no font, decimals that can be seen, references by short names, which `ids` holds."""
 
     def named(old: str) -> str:
         return ids.setdefault(old, f"{name}-{len(ids)}")
