@@ -161,12 +161,12 @@ def _train(studies: list[Study], options: SweepOptions, replace: bool, explorer:
 
         def start(stage: str, plan: SweepPlan, later: list[RunConfig]) -> None:
             if arms:
-                arms.update(plan.done)
+                arms.update((place.experiment, place.run) for place in plan.done)
             progress.start(stage, plan, later)
 
         def update(done: list[Place], failed: list[Place]) -> None:
             if arms:
-                arms.update(done)
+                arms.update((place.experiment, place.run) for place in done)
             progress.update(done, failed)
 
         tables = conduct(studies, options, start, update, replace=replace)

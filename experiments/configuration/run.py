@@ -6,6 +6,7 @@ there is to know about it.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Annotated, Any, Literal
@@ -168,7 +169,7 @@ class RunConfig(Strict):
 
         Left out is a field that came later, where it is what it was before (`Later`).
         """
-        text = json.dumps(_identity(self), sort_keys=True)
+        text = json.dumps(_identity(self, self.model_dump(mode="json")), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def trial(self) -> str:
@@ -212,13 +213,23 @@ def _built_alike(model: ModelConfig) -> ModelConfig:
     )
 
 
-def _identity(section: Strict) -> dict[str, Any]:
-    """Return a section's fields and their values but for those that say what had been so before they came."""
-    values = section.model_dump(mode="json")
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if any(isinstance(later, Later) and later.value == value for later in field.metadata):
+def _identity(section: Strict, values: dict[str, Any]) -> dict[str, Any]:
+    """Return a section's values, as they are written, but for those that say what had been so before they came."""
+    for name, before in _came_later(type(section)):
+        if getattr(section, name) == before:
             del values[name]
-        elif isinstance(value, Strict):
-            values[name] = _identity(value)
+    for name, value in values.items():
+        if isinstance(value, dict):
+            _identity(getattr(section, name), value)
     return values
+
+
+@functools.cache
+def _came_later(section: type[Strict]) -> tuple[tuple[str, Any], ...]:
+    """The fields of a section that came later, with what had been so before."""
+    return tuple(
+        (name, later.value)
+        for name, field in section.model_fields.items()
+        for later in field.metadata
+        if isinstance(later, Later)
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from rich import box
@@ -11,9 +12,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 
 from experiments.analysis.measures import ACCURACY, FRECHET, final_value, lower_is_better
-from experiments.configuration.experiment import Experiment
+from experiments.configuration.experiment import Experiment, Run
 from experiments.records import storage
-from experiments.sweeping.planning import Place
 
 LINES_BESIDE = 8  # of the terminal, which the table leaves free
 
@@ -34,14 +34,14 @@ class LiveArms:
         of_images = any(experiment.run(arm, grid, 0).config.gan for arm, grid in experiment.cells())
         self._metric = FRECHET if of_images else ACCURACY
 
-    def update(self, done: Iterable[Place]) -> None:
-        """Count finished runs, each once, which are read from the disk."""
-        for place in done:
-            name = storage.run_name(place.run)
+    def update(self, done: Iterable[tuple[Path, Run]]) -> None:
+        """Count finished runs, each once, which are read from their experiment's folder."""
+        for folder, run in done:
+            name = storage.run_name(run)
             if name in self._seen:
                 continue
             self._seen.add(name)
-            record, arm = storage.read_run(place.experiment, place.run), self._arms[place.run.arm]
+            record, arm = storage.read_run(folder, run), self._arms[run.arm]
             arm.done += 1
             arm.diverged += record.status == "diverged"
             of_grid = "/".join(name.split("/")[1:-1]).replace("_", " ").replace("=", " ")

@@ -43,7 +43,7 @@ def pictures(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf) -
     rates = {float(plain(rate)) for rate in experiment.config.grid.get(LEARNING_RATE, ())}
     if len(rates) > 1 and len(experiment.config.grid) == 1 and len(table):
         of_grid = table[table[LEARNING_RATE].astype(float).isin(rates) & (table["status"] != "failed")]
-        if of_grid["final_validation_accuracy"].notna().any():
+        if "final_validation_accuracy" in of_grid and of_grid["final_validation_accuracy"].notna().any():
             found["sensitivity"] = rate_figure(of_grid)
     if "unit_percentiles" in experiment.config.run.probes:
         tested = curves_of(runs, "accuracy/test") or accuracy

@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -120,3 +121,11 @@ def facts_of_classes(facts: Facts | DatasetError, source: DatasetConfig) -> Fact
 def _check_classes(classes: int, source: DatasetConfig) -> None:
     if beyond := [number for number in source.classes or () if number >= classes]:
         raise DatasetError("dataset.classes", f"{source.name} has the classes 0 to {classes - 1}, got {beyond[0]}")
+
+
+@functools.lru_cache(maxsize=4)  # as many as are loaded
+def as_tensors(dataset: Dataset) -> tuple[Any, Any]:
+    """Return features and labels as tensors, in memory once, however many programs use them."""
+    import tensorflow as tf
+
+    return tf.constant(dataset.features), tf.constant(dataset.labels)

@@ -17,6 +17,7 @@ from experiments.configuration.run import RunConfig
 from experiments.training.changed_images import attack
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
+from experiments.training.examples import as_tensors
 from experiments.training.optimizers import build_optimizer, decayed_kernels
 from experiments.training.probes import Probes
 from experiments.training.readings import Readings
@@ -57,7 +58,7 @@ class Program:
             if of_all
             else [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.network.trainable_variables]
         )
-        self._features, self._labels = _as_tensors(dataset)
+        self._features, self._labels = as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
         step = (config.evaluate_every, config.dataset.batch_size)
@@ -147,10 +148,8 @@ class Program:
     @functools.cached_property
     def population_of(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
         """Mean and variance of every batch normalization on a batch of inputs of any size."""
-        shape = (None, *self.dataset.features.shape[1:])
-        compiled: Callable[[tf.Tensor], list[tf.Tensor]] = tf.function(
-            self.readings.population, input_signature=[tf.TensorSpec(shape)]
-        )
+        inputs = tf.TensorSpec((None, *self.dataset.features.shape[1:]))
+        compiled: Callable[..., list[tf.Tensor]] = tf.function(self.readings.population, input_signature=[inputs])
         return compiled
 
     @functools.cached_property
@@ -288,12 +287,6 @@ class Program:
             return {}
         x, labels = self.examples(indices)
         return self.probes.measure(x, labels, tf.convert_to_tensor(self.optimizer.learning_rate))
-
-
-@functools.lru_cache(maxsize=4)  # as many as are loaded
-def _as_tensors(dataset: Dataset) -> tuple[tf.Tensor, tf.Tensor]:
-    """Features and labels in memory once, however many programs use them."""
-    return tf.constant(dataset.features), tf.constant(dataset.labels)
 
 
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from chromium import BROWSER, Page, browser
+from playwright.sync_api import Page, expect
+from windows import PAPER, Window
 
 from experiments.analysis.effects import paired_effects
 from experiments.analysis.hitting_times import hitting_time
@@ -20,10 +20,7 @@ from experiments.configuration.loading import load_experiment
 from experiments.records.storage import Curve, Record
 from experiments.reporting.explorer import Explored, render_explorer
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 ROOT = Path(__file__).parent.parent.parent
 SEEDS = load_experiment(ROOT / "configs/claims/shared/relu.yaml").config.seeds
 RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10]  # of the ReLU network
@@ -31,7 +28,14 @@ PART = PartConfig.model_validate(
     {"measure": "steps_to_level", "level": 0.5, "unit": "steps", "effect": "ratio", "over": "treatment",
      "baseline": "no_bn", "treatment": "custom_bn"}
 )  # fmt: skip
-CONTROLS = {"slider", "combobox", "radio", "button"}
+NAMED = [
+    *[("combobox", name) for name in ("Network", "Seed")],
+    *[("slider", name) for name in ("Learning rate", "Training step", "Accuracy asked for")],
+    ("button", "Play the training"),
+]
+# Of each canvas: whether anything is drawn on it.
+DRAWN = """all => all.map((canvas) =>
+  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value))"""
 
 
 def table_of(name: str) -> pd.DataFrame:
@@ -58,18 +62,18 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    with browser(tmp_path) as opened:
-        yield opened
+def page(open_window: Callable[..., Window], page_file: Path) -> Page:
+    return open_window(page_file, 1400).tab
 
 
 def text(page: Page, name: str) -> str:
-    return page.value(f"document.getElementById('{name}').textContent")
+    return page.locator(f"#{name}").text_content() or ""
 
 
 def press(page: Page, control: str, key: str, times: int = 1) -> None:
-    page.value(f"document.getElementById('{control}').focus()")
-    page.press(key, times)
+    page.focus(f"#{control}")
+    for _ in range(times):
+        page.keyboard.press(key)
 
 
 def runs_at(rate: float, arm: str) -> pd.DataFrame:
@@ -90,16 +94,15 @@ def steps_to(rate: float, arm: str, level: float) -> np.ndarray:
 
 def at_start(page: Page) -> None:
     """Choose the ReLU network; every slider at its beginning."""
-    page.value("choose(NETWORKS.findIndex((network) => network.sources.includes('relu')))")
+    page.evaluate("choose(NETWORKS.findIndex((network) => network.sources.includes('relu')))")
     for slider in ("rate", "step", "level"):
         press(page, slider, "Home")
 
 
-def test_the_numbers_are_those_of_the_table_wherever_the_sliders_stand(page: Page, page_file: Path) -> None:
-    page.open(page_file, 1400)
+def test_the_numbers_are_those_of_the_table_wherever_the_sliders_stand(page: Page) -> None:
     at_start(page)
     for rate, step in ((RATES[3], 120), (RATES[5], 370)):
-        press(page, "rate", "ArrowRight", RATES.index(rate) - page.value("state.place"))
+        press(page, "rate", "ArrowRight", RATES.index(rate) - page.evaluate("state.place"))
         press(page, "step", "Home")
         press(page, "step", "ArrowRight", step // 10)
         assert (text(page, "rate-shown"), text(page, "step-shown")) == (f"{rate:g}", str(step))
@@ -109,11 +112,10 @@ def test_the_numbers_are_those_of_the_table_wherever_the_sliders_stand(page: Pag
             assert float(text(page, f"loss-{side}").replace("−", "-")) == pytest.approx(loss, rel=0.006)
 
 
-def test_steps_and_gain_are_what_the_analysis_says(page: Page, page_file: Path) -> None:
-    page.open(page_file, 1400)
+def test_steps_and_gain_are_what_the_analysis_says(page: Page) -> None:
     at_start(page)
     press(page, "rate", "ArrowRight", RATES.index(0.3))
-    press(page, "level", "ArrowRight", 120)  # from 20 % on, half a point each
+    page.locator("#level").fill("0.8")
     assert text(page, "level-shown") == "80.0 %"
     sides = {arm: steps_to(0.3, arm, 0.8) for arm in ("no_bn", "custom_bn")}
     assert np.isfinite(list(sides.values())).all()
@@ -122,20 +124,19 @@ def test_steps_and_gain_are_what_the_analysis_says(page: Page, page_file: Path) 
             np.median(steps), abs=0.5 if np.median(steps) > 10 else 0.05
         )
     effect = median(paired_effects(PART, {arm: (steps, steps) for arm, steps in sides.items()})[0], is_ratio=True)
-    assert page.value("gainOf(gains(...cells(), state.level)).value") == pytest.approx(effect, rel=1e-3)
+    assert page.evaluate("gainOf(gains(...cells(), state.level)).value") == pytest.approx(effect, rel=1e-3)
     assert f"{effect:.2f} times fewer" in text(page, "finding")
-    assert page.value("[median([3, 1, 2]), median([1, 4]), median([1, 4], true)]") == [
+    assert page.evaluate("[median([3, 1, 2]), median([1, 4]), median([1, 4], true)]") == [
         2,
         2.5,
         2,
     ]  # ratios as logarithms
 
 
-def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page, page_file: Path) -> None:
-    page.open(page_file, 1400)
+def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page) -> None:
     at_start(page)
     press(page, "rate", "ArrowRight", RATES.index(1))
-    press(page, "level", "ArrowRight", 140)
+    page.locator("#level").fill("0.9")
     assert text(page, "steps-0") == "not reached"
     table = runs_at(1, "no_bn")
     none = (table["status"] == "diverged").to_numpy() | ~np.isfinite(steps_to(1, "no_bn", 0.9))
@@ -143,7 +144,7 @@ def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page, page_fil
     with_bn = steps_to(1, "custom_bn", 0.9)
     assert np.isfinite(with_bn).all()
     least = median(without / with_bn, is_ratio=True)
-    assert page.value("gainOf(gains(...cells(), state.level))") == {
+    assert page.evaluate("gainOf(gains(...cells(), state.level))") == {
         "value": pytest.approx(least, rel=1e-3),
         "sign": "≥",
     }
@@ -153,8 +154,7 @@ def test_where_an_arm_never_comes_there_the_gain_is_a_bound(page: Page, page_fil
     assert text(page, "runs-0") == f"{len(SEEDS)} seeds, {SEEDS[0]}–{SEEDS[-1]}; {lost} diverged"
 
 
-def test_a_seed_is_shown_by_itself(page: Page, page_file: Path) -> None:
-    page.open(page_file, 1400)
+def test_a_seed_is_shown_by_itself(page: Page) -> None:
     at_start(page)
     press(page, "step", "End")
     press(page, "seed", "ArrowDown", 3)  # all, then the seeds
@@ -163,72 +163,73 @@ def test_a_seed_is_shown_by_itself(page: Page, page_file: Path) -> None:
     assert text(page, "accuracy-0") == f"{100 * own:.1f} %"
 
 
-def test_layers_are_shown_where_they_were_measured_alone(page: Page, page_file: Path) -> None:
-    page.open(page_file, 1400)
+def test_layers_are_shown_where_they_were_measured_alone(page: Page) -> None:
     at_start(page)
-    readings = "[...document.querySelectorAll('#bands .reading')].map((reading) => reading.textContent)"
-    assert page.value(readings) == []
+    readings = page.locator("#bands .reading")
+    assert readings.all_text_contents() == []
     assert "Measured at learning rate 0.003, 0.01, 0.03, 0.1, 0.3 alone" in text(page, "bands-note")
     press(page, "rate", "ArrowRight")
     press(page, "step", "ArrowRight", 9)  # 90: they were measured every 40 steps
-    assert page.value(readings) == ["15, 50, 85 % at step 80: 9.3, 10.3, 11.3"] * 4  # the median over 20 seeds
-    page.value("choose(NETWORKS.findIndex((network) => network.sources.includes('cnn')))")
-    assert page.value("document.getElementById('bands-section').hidden") is True
+    assert readings.all_text_contents() == ["15, 50, 85 % at step 80: 9.3, 10.3, 11.3"] * 4  # the median over 20 seeds
+    page.evaluate("choose(NETWORKS.findIndex((network) => network.sources.includes('cnn')))")
+    assert page.locator("#bands-section").is_hidden()
 
 
 @pytest.mark.parametrize("width", [1400, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_draws_and_complains_of_nothing(page: Page, page_file: Path, width: int, scheme: str) -> None:
-    page.open(page_file, width, scheme=scheme)
-    for look in range(page.value("document.querySelectorAll('#looks button').length")):
-        page.value(f"document.querySelectorAll('#looks button')[{look}].click()")
-        assert page.value("document.documentElement.scrollWidth") <= width
-        blank = page.value(
-            "[...document.querySelectorAll('.plot canvas')].filter((canvas) => !canvas.getContext('2d')"
-            ".getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value)).length"
-        )
-        assert (page.value("document.querySelectorAll('.plot canvas').length") >= 4, blank) == (True, 0)
-    dark = page.value("getComputedStyle(document.body).backgroundColor") == "rgb(18, 23, 28)"
-    assert dark == (scheme == "dark")
-    assert page.console == []
-    assert page.requests == [page_file.as_uri()]
+def test_the_page_fits_draws_and_complains_of_nothing(
+    open_window: Callable[..., Window], page_file: Path, width: int, scheme: str
+) -> None:
+    window = open_window(page_file, width, scheme=scheme)
+    for look in window.tab.locator("#looks button").all():
+        look.click()
+        assert window.measured()["needed"] <= width
+        assert window.measured()["cut"] == 0
+        drawn = window.tab.locator(".plot canvas").evaluate_all(DRAWN)
+        assert len(drawn) >= 4
+        assert all(drawn)
+    assert window.measured()["page"] == PAPER[scheme]
+    assert window.serious() == []
+    assert window.complaints == []
+    assert window.requests == [page_file.as_uri()]
 
 
-def test_every_control_has_a_name_and_is_reached_by_tab(page: Page, page_file: Path) -> None:
-    page.open(page_file, 390)
-    page.send("Accessibility.enable")
-    nodes: list[dict[str, Any]] = page.send("Accessibility.getFullAXTree")["nodes"]
-    controls = [node for node in nodes if node.get("role", {}).get("value") in CONTROLS and not node["ignored"]]
-    names = [node["name"]["value"] for node in controls]
-    assert all(names)
-    assert {"Network", "Seed", "Learning rate", "Training step", "Accuracy asked for", "Play the training"} <= {*names}
+def test_every_control_has_a_name_and_is_reached_by_tab(open_window: Callable[..., Window], page_file: Path) -> None:
+    page = open_window(page_file, 390).tab
+    for role, name in NAMED:
+        expect(page.get_by_role(role, name=name, exact=True)).to_have_count(1)
+    controls = page.locator("button:visible, input:visible, select:visible").count()
     reached = set()
-    for _ in range(len(controls) + 2):
-        page.press("Tab")
-        reached.add(page.value("document.activeElement.id || document.activeElement.textContent"))
+    for _ in range(controls + 2):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
     assert {"network", "seed", "same", "rate", "step", "level", "play"} <= reached
-    charts = page.value("[...document.querySelectorAll('.plot')].map((plot) => plot.getAttribute('aria-label'))")
+    charts = page.locator(".plot").evaluate_all("plots => plots.map((plot) => plot.getAttribute('aria-label'))")
+    assert charts
     assert all(charts)
 
 
-def test_the_training_plays_and_stops(page: Page, page_file: Path) -> None:
-    page.open(page_file, 1400)
+def test_the_training_plays_and_stops(page: Page) -> None:
     at_start(page)
     press(page, "play", "Enter")
-    seen = page.value("new Promise((done) => { const t = setInterval(() => { if (state.step > 20) { clearInterval(t); done(state.step); } }, 20); })")  # fmt: skip  # noqa: E501
-    assert seen > 20
+    page.wait_for_function("() => state.step > 20")
     press(page, "play", "Enter")
-    stopped = page.value("state.step")
-    assert page.value("new Promise((done) => setTimeout(() => done(state.step), 400))") == stopped
-    assert page.value("document.getElementById('play').getAttribute('aria-label')") == "Play the training"
+    stopped = page.evaluate("state.step")
+    page.wait_for_timeout(400)
+    assert page.evaluate("state.step") == stopped
+    expect(page.get_by_role("button", name="Play the training")).to_have_count(1)
 
 
-def test_the_browser_sees_overflow_the_console_and_requests(page: Page, page_file: Path, tmp_path: Path) -> None:
+def test_the_browser_sees_overflow_blank_charts_the_console_and_requests(
+    open_window: Callable[..., Window], page_file: Path, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken.html"
     wide = '<p style="width: 2000px">wide</p><script>console.error("x")</script><img src="absent.png">'
-    whole = page_file.read_text(encoding="utf-8").replace("</body>", f"{wide}</body>")
+    whole = page_file.read_text(encoding="utf-8").replace("</body>", f"{wide}<canvas></canvas></body>")
     broken.write_text(whole.replace("img-src data:", "img-src file:"), encoding="utf-8")
-    page.open(broken, 390)
-    assert page.value("document.documentElement.scrollWidth") > 390
-    assert any('"x"' in said for said in page.console)
-    assert any(address.endswith("absent.png") for address in page.requests)
+    window = open_window(broken, 390)
+    assert window.measured()["needed"] > 390
+    assert "x" in window.complaints
+    assert any(address.endswith("absent.png") for address in window.requests)
+    assert window.tab.locator("canvas").evaluate_all(DRAWN)[-1] is False
+    assert [rule for rule, _ in window.serious()] == ["image-alt"]

@@ -1,28 +1,39 @@
 """Does an experiment's own page read well, on a desk and on a phone, by day and by night?"""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tensorboard_server import summed_up
-from test_report_page import look, pytestmark  # noqa: F401  (the marks are for this file, too)
+from windows import PAPER, Window
 
 from experiments.reporting.index_page import render_index
 from experiments.reporting.pictures import pictures
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = summed_up(tmp_path_factory.mktemp("page"), "x", {"no_bn": 0.7, "an_arm_of_a_rather_long_name" * 2: 0.9})
     table = study.table()
-    return render_index(study.experiment, study.folder, table, pictures(study.experiment, table, study.curves))
+    path = study.folder / "index.html"
+    drawn = pictures(study.experiment, table, study.curves)
+    path.write_text(render_index(study.experiment, study.folder, table, drawn), encoding="utf-8")
+    return path
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_fits_its_width_without_complaints(page: str, width: int, scheme: str, tmp_path: Path) -> None:
-    found, console = look(page, width, scheme, tmp_path)
-    assert console == ""
-    assert found["needed"] <= found["width"] == width
+def test_the_page_fits_its_width_without_complaints(
+    open_window: Callable[..., Window], page_file: Path, width: int, scheme: str
+) -> None:
+    window = open_window(page_file, width, scheme=scheme)
+    found = window.measured()
+    assert window.complaints == []
+    assert window.requests == [page_file.as_uri()]
+    assert found["needed"] <= width
     assert (found["figures"], found["empty"], found["cut"]) == (2, 0, 0)
-    assert found["page"] == ("rgb(18, 23, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
+    assert found["page"] == PAPER[scheme]
     assert found["labels"] == [found["ink"]]
+    assert window.serious() == []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from claim_results import POINTS, STEPS, around, claim, row
+from playwright.sync_api import Page
+from windows import PAPER, Window
 
 from experiments.analysis.part_runs import Side
 from experiments.analysis.statistics import AACheck
@@ -18,12 +18,7 @@ from experiments.configuration.experiment import ExperimentConfig
 from experiments.records.storage import Curve
 from experiments.reporting.report import Evidence, render_report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright here: make .venv/installed-dev")
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
-]
+pytestmark = pytest.mark.browser
 LONG = {"statement": "A statement of some length " * 8, "source": "source", "scale": "word" * 40}
 SIDES = {"no_bn": Side(*[np.full(20, 300.0)] * 2), "custom_bn": Side(*[np.full(20, 130.0)] * 2)}
 ROWS = [
@@ -32,16 +27,6 @@ ROWS = [
 ]
 ACCURACY = row(around(0.5), POINTS, held={"net": "relu"}, of={"sides": SIDES})
 CLAIMS = ["a_claim_with_a_rather_long_name_to_wrap", "reversed", "a_bound", "missing"]
-MEASURED = """() => {
-  const root = document.documentElement;
-  return {
-    needed: root.scrollWidth,
-    page: getComputedStyle(document.body).backgroundColor, ink: getComputedStyle(document.body).color,
-    labels: [...new Set([...document.querySelectorAll("svg text")].map(text => getComputedStyle(text).fill))],
-    cut: [...document.querySelectorAll("p, h1, h2, h3, dd, dt, td")]
-      .filter(element => element.scrollWidth > element.clientWidth + 1).length,
-  };
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -69,112 +54,83 @@ def evidence() -> Evidence:
     return Evidence(experiment, curves={"no_bn": [curve] * 3, "custom_bn": [curve] * 3})
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as driver:
-        opened = driver.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
-class Opened:
-    """The report in a window, and all that went wrong or was asked for meanwhile."""
-
-    def __init__(self, browser: Any, path: Path, width: int = 1280, scheme: str = "light"):
-        self.tab = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.tab.on("console", lambda message: self.complaints.append(message.text))
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.tab.goto(path.as_uri())
-
-    def shown(self) -> list[str]:
-        """The claims whose sections are shown."""
-        return self.tab.eval_on_selector_all("section.claim:not([hidden])", "all => all.map(one => one.id)")
-
-    def order(self) -> list[str]:
-        """The claims of the index, in its order, as far as they are shown."""
-        return self.tab.eval_on_selector_all("tr[data-claim]:not([hidden])", "all => all.map(one => one.dataset.claim)")
-
-
 @pytest.fixture
-def report(browser: Any, page_file: Path) -> Iterator[Opened]:
-    opened = Opened(browser, page_file)
-    yield opened
-    assert opened.complaints == []
-    opened.tab.close()
+def tab(open_window: Callable[..., Window], page_file: Path) -> Iterator[Page]:
+    window = open_window(page_file)
+    yield window.tab
+    assert window.complaints == []
+
+
+def shown(tab: Page) -> list[str]:
+    """The claims whose sections are shown."""
+    return tab.eval_on_selector_all("section.claim:not([hidden])", "all => all.map(one => one.id)")
+
+
+def order(tab: Page) -> list[str]:
+    """The claims of the index, in its order, as far as they are shown."""
+    return tab.eval_on_selector_all("tr[data-claim]:not([hidden])", "all => all.map(one => one.dataset.claim)")
 
 
 @pytest.mark.parametrize("width", [1920, 1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_fits_its_width_without_complaints_or_requests(
-    browser: Any, page_file: Path, width: int, scheme: str
+    open_window: Callable[..., Window], page_file: Path, width: int, scheme: str
 ) -> None:
-    opened = Opened(browser, page_file, width, scheme)
-    found = opened.tab.evaluate(MEASURED)
-    assert opened.complaints == []
-    assert [url for url in opened.requests if not url.startswith(("file:", "data:"))] == []
+    window = open_window(page_file, width, scheme=scheme)
+    found = window.measured()
+    assert window.complaints == []
+    assert window.requests == [page_file.as_uri()]
     assert found["needed"] <= width
     assert found["cut"] == 0
-    assert found["page"] == ("rgb(18, 23, 28)" if scheme == "dark" else "rgb(255, 255, 255)")
+    assert found["page"] == PAPER[scheme]
     assert found["ink"] in found["labels"]
-    opened.tab.close()
-
-
-def serious(tab: Any) -> list[tuple[str, str]]:
-    """What axe finds that is serious or critical: rule and element."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe here: make .venv/installed-dev")
-    found = axe.Axe().run(tab).response["violations"]
-    return [(f["id"], f["nodes"][0]["html"][:90]) for f in found if f["impact"] in ("serious", "critical")]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(browser: Any, page_file: Path, width: int, scheme: str) -> None:
-    opened = Opened(browser, page_file, width, scheme)
-    opened.tab.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
-    assert serious(opened.tab) == []
-    opened.tab.click("#guess")
-    assert serious(opened.tab) == []
-    opened.tab.close()
+def test_axe_finds_nothing_serious(
+    open_window: Callable[..., Window], page_file: Path, width: int, scheme: str
+) -> None:
+    window = open_window(page_file, width, scheme=scheme)
+    window.tab.eval_on_selector_all("details", "all => all.forEach(one => { one.open = true; })")
+    assert window.serious() == []
+    window.tab.click("#guess")
+    assert window.serious() == []
 
 
-def test_everything_can_be_read_where_scripts_are_off(browser: Any, page_file: Path) -> None:
-    tab = browser.new_context(java_script_enabled=False).new_page()
-    tab.goto(page_file.as_uri())
+def test_everything_can_be_read_where_scripts_are_off(open_window: Callable[..., Window], page_file: Path) -> None:
+    tab = open_window(page_file, scripts=False).tab
     assert tab.locator("section.claim:visible").count() == 4
     assert tab.locator(".controls:visible").count() == 0
     assert tab.locator("fieldset.guess:visible").count() == 0
-    tab.close()
 
 
-def test_claims_are_found_by_words_verdict_and_topic(report: Opened) -> None:
-    assert report.shown() == CLAIMS
-    report.tab.fill("#filter-text", "DRIFT about")
-    assert (report.shown(), report.order()) == (["reversed"], ["reversed"])
-    assert report.tab.input_value("#filter-text") == "DRIFT about"
-    assert report.tab.text_content("#filter-count") == "1 of 4 claims"
-    report.tab.fill("#filter-text", "")
-    report.tab.select_option("#filter-verdict", "depends")
-    assert report.shown() == ["a_bound"]
-    report.tab.select_option("#filter-verdict", "")
-    report.tab.select_option("#filter-topic", "all claims")
-    assert report.shown() == CLAIMS  # none of the four has declared a part
+def test_claims_are_found_by_words_verdict_and_topic(tab: Page) -> None:
+    assert shown(tab) == CLAIMS
+    tab.fill("#filter-text", "DRIFT about")
+    assert (shown(tab), order(tab)) == (["reversed"], ["reversed"])
+    assert tab.input_value("#filter-text") == "DRIFT about"
+    assert tab.text_content("#filter-count") == "1 of 4 claims"
+    tab.fill("#filter-text", "")
+    tab.select_option("#filter-verdict", "depends")
+    assert shown(tab) == ["a_bound"]
+    tab.select_option("#filter-verdict", "")
+    tab.select_option("#filter-topic", "all claims")
+    assert shown(tab) == CLAIMS  # none of the four has declared a part
 
 
-def test_tables_are_put_in_order_by_their_headings_and_the_keyboard(report: Opened) -> None:
-    heading = report.tab.locator("#verdicts ~ .scroll th", has_text="claim").first
+def test_tables_are_put_in_order_by_their_headings_and_the_keyboard(tab: Page) -> None:
+    heading = tab.locator("#verdicts ~ .scroll th", has_text="claim").first
     heading.get_by_role("button").focus()
-    report.tab.keyboard.press("Enter")
-    assert report.order() == sorted(CLAIMS, key=lambda name: name.replace("_", ""))
+    tab.keyboard.press("Enter")
+    assert order(tab) == sorted(CLAIMS, key=lambda name: name.replace("_", ""))
     assert heading.get_attribute("aria-sort") == "ascending"
-    report.tab.keyboard.press("Enter")
-    assert report.order() == sorted(CLAIMS, key=lambda name: name.replace("_", ""), reverse=True)
+    tab.keyboard.press("Enter")
+    assert order(tab) == sorted(CLAIMS, key=lambda name: name.replace("_", ""), reverse=True)
 
 
-def test_effects_are_put_in_order_as_numbers(report: Opened) -> None:
-    first = report.tab.locator(f"#{CLAIMS[0]} table")
+def test_effects_are_put_in_order_as_numbers(tab: Page) -> None:
+    first = tab.locator(f"#{CLAIMS[0]} table")
     first.get_by_role("button", name="effect").click()
     values = [
         float(value)
@@ -184,8 +140,7 @@ def test_effects_are_put_in_order_as_numbers(report: Opened) -> None:
     assert max(values) == pytest.approx(30, rel=0.05)
 
 
-def test_a_guess_is_asked_before_the_verdict_is_shown_and_scored(report: Opened) -> None:
-    tab = report.tab
+def test_a_guess_is_asked_before_the_verdict_is_shown_and_scored(tab: Page) -> None:
     assert tab.locator("#reversed .finding").is_visible()
     tab.focus("#guess")
     tab.keyboard.press("Enter")
@@ -205,23 +160,20 @@ def test_a_guess_is_asked_before_the_verdict_is_shown_and_scored(report: Opened)
     assert tab.text_content("#score") == ""
 
 
-def test_on_a_phone_tables_fold_and_lose_nothing(browser: Any, page_file: Path) -> None:
-    opened = Opened(browser, page_file, 390)
-    cells = opened.tab.locator("table.fold td")
+def test_on_a_phone_tables_fold_and_lose_nothing(open_window: Callable[..., Window], page_file: Path) -> None:
+    cells = open_window(page_file, 390).tab.locator("table.fold td")
     boxes = cells.evaluate_all("all => all.map(one => one.getBoundingClientRect()).map(box => [box.left, box.right])")
     assert boxes
     assert all(left >= 0 and right <= 390 for left, right in boxes)
-    opened.tab.close()
 
 
 def test_the_measurements_see_overflow_the_console_and_a_picture_without_words(
-    browser: Any, page_file: Path, tmp_path: Path
+    open_window: Callable[..., Window], page_file: Path, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken.html"
     added = '<p style="width: 2000px">wide</p><img src="data:,"><script>console.error("x")</script></body>'
     broken.write_text(page_file.read_text(encoding="utf-8").replace("</body>", added), encoding="utf-8")
-    opened = Opened(browser, broken, 390)
-    assert opened.tab.evaluate(MEASURED)["needed"] > 390
-    assert opened.complaints == ["x"]
-    assert [rule for rule, _ in serious(opened.tab)] == ["image-alt"]
-    opened.tab.close()
+    window = open_window(broken, 390)
+    assert window.measured()["needed"] > 390
+    assert window.complaints == ["x"]
+    assert [rule for rule, _ in window.serious()] == ["image-alt"]

@@ -1,29 +1,29 @@
 """Does TensorBoard, as scripts/curves.py opens it, come up with what can be read, at every address that is printed?"""
 
+from __future__ import annotations
+
+import contextlib
 import itertools
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from devtools import BROWSER, Browser
+from playwright.sync_api import Page, expect
 from tensorboard_server import Server, summed_up
+from windows import Window
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
-]
-# Of each card that is drawn: its tag → runs in its table; and whether every run of the list is ticked.
-CARDS = """Object.fromEntries(deep("card-view").filter(card => card.querySelector("line-chart path")).map(card => [
+pytestmark = pytest.mark.browser
+# Of each card that is drawn: its tag and the runs in its table.
+CARDS = """cards => cards.map(card => [
   card.querySelector(".tag").title,
   [...card.querySelectorAll("scalar-card-data-table tb-data-table-content-row")].map(
-    row => row.innerText.trim().split(/\\s/)[0]).sort()]))"""
-TICKED = """deep("runs-data-table input[type=checkbox], runs-data-table mat-checkbox input").map(box => box.checked)"""
-OLDER_TICKED = """deep("tf-multi-checkbox").flatMap(
-  list => [...list.shadowRoot.querySelectorAll("paper-checkbox")].map(box => box.checked))"""
-COLOURS = """deep("runs-data-table tb-data-table-content-row").map(row => [
+    row => row.innerText.trim().split(/\\s/)[0]).sort()])"""
+COLOURS = """rows => rows.map(row => [
   row.innerText.trim().split(/\\s/)[0], getComputedStyle(row.querySelector(".run-color-swatch")).backgroundColor])"""
+TICKED = "boxes => boxes.map(box => box.checked)"
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,44 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with Browser(tmp_path_factory.mktemp("profile"), height=3000) as opened:
-        yield opened
+def serve(runs: Path) -> Iterator[Callable[..., Server]]:
+    """A TensorBoard of a folder of the runs, one for each way of asking for it."""
+    with contextlib.ExitStack() as stack:
+        started: dict[tuple[str, ...], Server] = {}
+
+        def server(*asked: str) -> Server:
+            if asked not in started:
+                started[asked] = stack.enter_context(Server(runs / asked[0], *asked[1:]))
+            return started[asked]
+
+        yield server
+
+
+@pytest.fixture
+def tab(open_window: Callable[..., Window]) -> Page:
+    return open_window("about:blank", 1400, 3000).tab
+
+
+def visit(tab: Page, address: str) -> None:
+    """Go to an address as if for the first time: another part after # alone would not load the page again."""
+    tab.goto("about:blank")
+    tab.goto(address)
+
+
+def settled(read: Callable[[], Any], value: Any, seconds: float = 60) -> Any:
+    """What is read once it is the value, or after so many seconds."""
+    end = time.monotonic() + seconds
+    while (found := read()) != value and time.monotonic() < end:
+        time.sleep(0.1)
+    return found
+
+
+def cards(tab: Page) -> dict[str, list[str]]:
+    return dict(tab.locator("card-view:has(line-chart path)").evaluate_all(CARDS))
+
+
+def pictures_drawn(tab: Page) -> int:
+    return tab.locator("img").evaluate_all("all => all.filter(image => image.naturalWidth == 880).length")
 
 
 def links(server: Server, count: int) -> dict[str, str]:
@@ -49,7 +84,7 @@ def links(server: Server, count: int) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("show", "cards"), [
+@pytest.mark.parametrize(("show", "expected"), [
     ("first", {"accuracy/validation": ["bn", "no_bn"], "loss/train": ["bn", "no_bn"]}),
     ("second", {"accuracy/validation": ["no_bn", "other", "third"], "loss/train": ["no_bn", "other", "third"]}),
     ("", {
@@ -59,67 +94,57 @@ def links(server: Server, count: int) -> dict[str, str]:
     }),
 ])  # fmt: skip
 def test_the_first_tab_has_a_card_a_metric_with_a_line_an_arm_and_all_selected(
-    show: str, cards: dict[str, list[str]], runs: Path, browser: Browser
+    show: str, expected: dict[str, list[str]], serve: Callable[..., Server], tab: Page
 ) -> None:
-    with Server(runs / show) as server:
-        browser.open(server.address)
-        assert browser.wait_until(CARDS, cards) == cards
-        ticked = browser.ask(TICKED)
-        assert len(ticked) >= 1 + len({*itertools.chain(*cards.values())})  # the box of all, and a box a run
-        assert all(ticked)
+    visit(tab, serve(show).address)
+    assert settled(lambda: cards(tab), expected) == expected
+    ticked = tab.locator("runs-data-table input[type=checkbox]").evaluate_all(TICKED)
+    assert len(ticked) >= 1 + len({*itertools.chain(*expected.values())})  # the box of all, and a box a run
+    assert all(ticked)
 
 
-def test_every_address_on_the_screen_opens_what_it_says(runs: Path, browser: Browser) -> None:
-    with Server(runs / "first") as server:
-        found = links(server, 5)
-        arms = {"accuracy/validation": ["bn", "no_bn"], "loss/train": ["bn", "no_bn"]}
-        browser.open(found["curves, a line an arm"])
-        assert browser.wait_until(CARDS, arms) == arms
-        assert browser.ask('deep("metrics-pinned-view card-view").length') == 2
-        assert browser.ask('deep("input.slider-input").map(box => box.value)')[0] == "0"
-        browser.open(found["bands over seeds"])
-        drawn = 'deep("tf-custom-scalar-margin-chart-card").map(card => [...deep("path", card.shadowRoot)].length)'
-        assert browser.wait_for(f"{drawn}.filter(count => count > 3).length == 2")
-        assert browser.ask(OLDER_TICKED) == [True] * 4  # the whole, two arms and a level
-        browser.open(found["arms as rows"])
-        rows = 'deep("tf-hparams-table-view").flatMap(table => deep("vaadin-grid-cell-content", table.shadowRoot))'
-        texts = f"{rows}.map(cell => cell.textContent.trim()).filter(Boolean)"
-        assert browser.wait_until(
-            f'["log10 learning rate", "bn", "0.91000"].every(text => {texts}.includes(text))', True
-        )
-        browser.open(found["result in words"])
-        words = 'deep("tf-text-loader, tf-markdown-view").map(text => text.shadowRoot.textContent).join()'
-        assert browser.wait_for(f'{words}.includes("whether it ends") || {words}.includes("it ends at")')
-        browser.open(found["pictures"])
-        assert browser.wait_until('deep("img").filter(image => image.naturalWidth == 880).length', 2) == 2
+def test_every_address_on_the_screen_opens_what_it_says(serve: Callable[..., Server], tab: Page) -> None:
+    found = links(serve("first"), 5)
+    arms = {"accuracy/validation": ["bn", "no_bn"], "loss/train": ["bn", "no_bn"]}
+    visit(tab, found["curves, a line an arm"])
+    assert settled(lambda: cards(tab), arms) == arms
+    expect(tab.locator("metrics-pinned-view card-view")).to_have_count(2)
+    expect(tab.locator("input.slider-input").first).to_have_value("0")
+    visit(tab, found["bands over seeds"])
+    bands = tab.locator("tf-custom-scalar-margin-chart-card")
+    assert settled(lambda: [band.locator("path").count() > 3 for band in bands.all()], [True] * 2) == [True] * 2
+    boxes = tab.locator("tf-multi-checkbox paper-checkbox")
+    assert boxes.evaluate_all(TICKED) == [True] * 4  # the whole, two arms and a level
+    visit(tab, found["arms as rows"])
+    cells = tab.locator("tf-hparams-table-view vaadin-grid-cell-content")
+    for text in ("log10 learning rate", "bn", "0.91000"):
+        expect(cells.filter(has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))).not_to_have_count(0)
+    visit(tab, found["result in words"])
+    expect(tab.get_by_text(re.compile("whether it ends|it ends at")).first).to_be_visible()
+    visit(tab, found["pictures"])
+    assert settled(lambda: pictures_drawn(tab), 2) == 2
 
 
-def test_of_all_experiments_texts_and_pictures_come_up_however_many_arms_there_are(
-    tmp_path: Path, browser: Browser
-) -> None:
+def test_of_all_experiments_texts_and_pictures_come_up_however_many_arms_there_are(tmp_path: Path, tab: Page) -> None:
     for name in ("a", "b"):
         summed_up(tmp_path, name, {f"{name}{i}": 0.5 + i / 100 for i in range(21)})
     with Server(tmp_path / "runs") as server:
         found = links(server, 4)
-        browser.open(found["pictures"])
-        assert browser.wait_until('deep("img").filter(image => image.naturalWidth == 880).length', 4) == 4
-        browser.open(found["accuracy alone"])
-        cards = {f"{name}/accuracy/validation": 21 for name in ("a", "b")}
-        counts = f"Object.fromEntries(Object.entries({CARDS}).map(([tag, rows]) => [tag, rows.length]))"
-        assert browser.wait_until(counts, cards) == cards
+        visit(tab, found["pictures"])
+        assert settled(lambda: pictures_drawn(tab), 4) == 4
+        visit(tab, found["accuracy alone"])
+        expected = {f"{name}/accuracy/validation": 21 for name in ("a", "b")}
+        assert settled(lambda: {tag: len(rows) for tag, rows in cards(tab).items()}, expected) == expected
 
 
-def test_arms_have_the_same_colours_in_every_view(runs: Path, browser: Browser) -> None:
+def test_arms_have_the_same_colours_in_every_view(serve: Callable[..., Server], tab: Page) -> None:
     seen = []
     for options in ((), ("--show", "trials"), ("--show", "runs")):
-        with Server(runs / "first", *options) as server:
-            address = next(address for words, address in links(server, 2).items() if words.startswith("curves"))
-            browser.open(address)
-            browser.wait_for(f"Object.keys({CARDS}).length")
-            colours = browser.ask(COLOURS)
-            seen.append(
-                {arm: {colour for name, colour in colours if name.split("/")[0] == arm} for arm in ("bn", "no_bn")}
-            )
+        found = links(serve("first", *options), 2)
+        visit(tab, next(address for words, address in found.items() if words.startswith("curves")))
+        expect(tab.locator("card-view:has(line-chart path)")).not_to_have_count(0)
+        colours = tab.locator("runs-data-table tb-data-table-content-row").evaluate_all(COLOURS)
+        seen.append({arm: {colour for name, colour in colours if name.split("/")[0] == arm} for arm in ("bn", "no_bn")})
     assert all(len(colours) == 1 for colours in seen[0].values())
     assert seen[0]["bn"] != seen[0]["no_bn"]
     assert seen[1] == seen[2] == seen[0]

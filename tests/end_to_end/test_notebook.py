@@ -11,7 +11,8 @@ nbformat = pytest.importorskip("nbformat", reason="make test installs it")
 nbclient = pytest.importorskip("nbclient", reason="make test installs it")
 
 
-def test_the_notebook_runs_and_shows_tables_and_a_plot(tmp_path: Path) -> None:
+def test_the_notebook_runs_and_shows_tables_and_a_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # the tests' own, which shows no figure in a notebook
     notebook = nbformat.read(ROOT / "notebooks/quickstart.ipynb", as_version=4)
     assert not [cell for cell in notebook.cells if cell.get("outputs")]  # no outputs of somebody's machine
     client = nbclient.NotebookClient(notebook, timeout=HANGS, resources={"metadata": {"path": str(tmp_path)}})

@@ -71,3 +71,17 @@ def test_what_is_wrong_with_data_and_network_is_told_before_anything_is_trained(
         assert done.returncode == 2
         assert f"{tmp_path}/{name}.yaml:{said}" in done.stderr
         assert not (tmp_path / "runs").exists()
+
+
+def test_the_sentence_is_a_file_and_trains(folder: Path):
+    file = folder / "sentence.yaml"
+    asked = command(file, "--out", folder / "runs", "--dry-run")
+    assert asked.returncode == 0, asked.stderr
+    assert "20 runs of 2 arms" in asked.stdout
+    smaller = [f"run.{field}" for field in ("dataset.name=digits", "steps=200", "evaluate_every=50")]
+    sets = [word for setting in (*smaller, "seeds=2") for word in ("--set", setting)]
+    done = command(file, *sets, "--out", folder / "runs", "--workers", 1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    table = pd.read_parquet(next((folder / "runs").glob("sentence,*")) / "results.parquet")
+    assert table["status"].tolist() == ["finished"] * 4
+    assert table["final_test_accuracy"].median() > 0.5

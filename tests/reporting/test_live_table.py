@@ -22,9 +22,9 @@ def test_the_best_of_an_arm_so_far_is_the_highest_median_over_its_seeds(tmp_path
     table = LiveArms(study.experiment)
     assert text(table).splitlines()[-1].split() == ["bn", "0", "0", "–"]
     of_bn = [place for place in study.places() if place.run.arm == "bn"]
-    table.update([place for place in of_bn if place.run.config.optimizer.learning_rate < 1])
+    table.update([(place.experiment, place.run) for place in of_bn if place.run.config.optimizer.learning_rate < 1])
     assert text(table).splitlines()[-1].split() == ["bn", "2", "0", "46.0", "learning", "rate", "0.1"]
-    table.update([place for place in of_bn if place.run.config.optimizer.learning_rate == 1])
+    table.update([(place.experiment, place.run) for place in of_bn if place.run.config.optimizer.learning_rate == 1])
     assert text(table).splitlines()[-1].split() == ["bn", "4", "0", "91.0", "learning", "rate", "1"]
     assert text(table).splitlines()[-2].split() == ["no_bn", "0", "0", "–"]
     assert text(table, height=9) == ""  # two arms do not fit
