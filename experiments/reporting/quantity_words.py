@@ -58,6 +58,8 @@ def _metric_words(metric: str | None) -> str:
     if name in ("accuracy", "loss"):
         split, _, reading = rest.partition("/")
         return f"{split} {name}" + (f" ({reading})" if reading else "")
+    if name == "frechet":
+        return f"Fréchet distance to {rest or 'real'} images"
     if not rest:
         return name
     return f"{name} {rest}" if rest.isdecimal() else f"{name}: {rest.replace('/', ', ')}".removesuffix(": all")

@@ -9,17 +9,28 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 from experiments.analysis.measures import lower_is_better, worst_outcome
 from experiments.analysis.results_table import results_table
 from experiments.analysis.tuning import Tuned, tuned_rates
+from experiments.configuration.claim import PartConfig
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
-from experiments.records.storage import Curve, Record
+from experiments.records.ownership import Origin, write_origin
+from experiments.records.storage import Curve, Record, write_run
+from experiments.records.tensorboard import write_run_events
 from experiments.reporting import terminal
+from experiments.reporting.index_page import render_index
+from experiments.reporting.live_table import LiveArms
+from experiments.reporting.pictures import pictures
+from experiments.reporting.quantity_words import quantity_words
 from experiments.reporting.report import settings_words
 from experiments.reporting.summary_table import print_summary
+from experiments.reporting.tensorboard_summary import show_in_tensorboard
+from experiments.reporting.trials import best_trials, trials
+from experiments.study import Study
 
 RATES = (0.001, 0.01, 0.1)
 
@@ -88,6 +99,57 @@ def test_the_summary_shows_the_distance_to_test_images_at_the_best_rate(tmp_path
     lines = [line.split() for line in text.getvalue().splitlines()]
     assert ["arm", "rate", "to", "test", "images"] in lines
     assert ["a", "0.01", "4.0", "[4.0,", "4.0]"] in lines
+
+
+def done(folder: Path) -> tuple[Study, pd.DataFrame]:
+    """Two runs at each rate, on disk and summed up as any others: nearest at 0.01, and all diverged at 0.1."""
+    tried = experiment(folder, "")
+    study = Study(tried, folder / "runs" / "x", Origin(folder / "x.yaml"))
+    for place in study.places():
+        rate = place.run.config.optimizer.learning_rate
+        made = record(2.0 if rate == 0.01 else 20.0, diverged_at=75 if rate == 0.1 else None)
+        written = Record(place.run.config, made.status, made.curves, made.diverged_at)
+        write_run(place.experiment, place.run, written, write_run_events)
+    assert study.origin
+    write_origin(study.folder, study.origin, study.settings())
+    return study, study.write_results()
+
+
+def test_a_terminal_shows_the_lowest_median_distance_so_far(tmp_path: Path):
+    study, _ = done(tmp_path)
+    table, printed = LiveArms(study.experiment), io.StringIO()
+    table.update(study.places())
+    Console(file=printed, width=100, height=30).print(table)
+    head, _, row = (line.split() for line in printed.getvalue().splitlines() if line.strip())
+    assert (head[3:5], row) == (["Fréchet", "distance"], ["a", "6", "2", "2.0", "learning", "rate", "0.01"])
+
+
+def test_tensorboard_has_distances_and_no_accuracies_of_such_runs(tmp_path: Path):
+    study, rows = done(tmp_path)
+    (best,) = best_trials(study.experiment, rows)
+    assert {tag.rpartition("/")[2]: value for tag, value in best.measures.items()} == {
+        "test_frechet": 4.0,
+        "validation_frechet": 2.0,
+        "share_diverged": 0.0,
+        "runs": 2.0,
+    }
+    assert {metric: of.median.tolist() for metric, of in best.bands.items()} == {"frechet/validation": [90.0, 2.0, 2.0]}
+    assert len(trials(study.experiment, rows)) == 3
+    drawn = pictures(study.experiment, rows, study.curves)
+    show_in_tensorboard(study.experiment, study.folder, rows, study.curves, drawn)
+    assert "4.0" in render_index(study.experiment, study.folder, rows, drawn)
+
+
+def test_the_quantity_is_called_a_distance_to_images():
+    fields = {
+        "measure": "late_value",
+        "metric": "frechet/validation",
+        "effect": "level",
+        "role": "beside",
+        "treatment": "bn",
+    }
+    part = PartConfig.model_validate(fields)
+    assert quantity_words(part) == "Fréchet distance to validation images at the end"
 
 
 def test_a_diverged_run_has_made_nothing():
