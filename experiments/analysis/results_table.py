@@ -39,11 +39,6 @@ def standard_measures(record: Record) -> dict[str, float | list[float]]:
     measured = FRECHET if record.config.gan else ACCURACY
     curves = [measured, *(f"{measured}/moving_{momentum}" for momentum in record.config.moving_averages)]
     curves += [] if record.config.gan else [TRAIN_LOSS]
-    of_images = {
-        **dict.fromkeys((f"{name}_accuracy" for name in ACCURACIES), np.nan),
-        "final_test_frechet": final_value(record, "frechet/test"),
-        "late_validation_frechet": late_value(record, FRECHET),
-    }
     return {
         "final_test_accuracy": final_value(record, "accuracy/test"),
         "final_validation_accuracy": final_value(record, ACCURACY),
@@ -55,7 +50,16 @@ def standard_measures(record: Record) -> dict[str, float | list[float]]:
         "steps": record.config.steps,
         "evaluate_every": record.config.evaluate_every,
         **{name: evaluations(record, name) for name in curves},
-        **(of_images if record.config.gan else {}),
+        **(_of_images(record) if record.config.gan else {}),
+    }
+
+
+def _of_images(record: Record) -> dict[str, float]:
+    """What stands for a network that makes images, which has no accuracy."""
+    return {
+        **dict.fromkeys((f"{name}_accuracy" for name in ACCURACIES), np.nan),
+        "final_test_frechet": final_value(record, "frechet/test"),
+        "late_validation_frechet": late_value(record, FRECHET),
     }
 
 

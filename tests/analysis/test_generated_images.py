@@ -118,7 +118,7 @@ def done(folder: Path) -> tuple[Study, pd.DataFrame]:
 def test_a_terminal_shows_the_lowest_median_distance_so_far(tmp_path: Path):
     study, _ = done(tmp_path)
     table, printed = LiveArms(study.experiment), io.StringIO()
-    table.update(study.places())
+    table.update((place.experiment, place.run) for place in study.places())
     Console(file=printed, width=100, height=30).print(table)
     head, _, row = (line.split() for line in printed.getvalue().splitlines() if line.strip())
     assert (head[3:5], row) == (["Fréchet", "distance"], ["a", "6", "2", "2.0", "learning", "rate", "0.01"])
