@@ -16,6 +16,7 @@ MEASURED = """() => {
     labels: [...new Set(all("svg text").map(text => getComputedStyle(text).fill))],
     figures: all("svg").length,
     empty: all("svg").filter(svg => svg.getBoundingClientRect().height < 50).length,
+    scrolled: all(".scroll:has(table)").filter(box => box.scrollWidth > box.clientWidth).length,
     cut: all("p, h1, h2, h3, dd, dt, td").filter(text => text.scrollWidth > text.clientWidth + 1).length,
   };
 }"""
