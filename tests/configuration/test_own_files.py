@@ -111,19 +111,19 @@ def network_of(path: Path, *overrides: str) -> ModelConfig:
 def test_a_network_is_found_beside_the_file_that_names_it_and_else_in_the_current_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    (tmp_path / "work").mkdir()
-    (tmp_path / "work" / "nets.py").write_text("# of the current directory\n")
-    monkeypatch.chdir(tmp_path / "work")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "nets.py").write_text("# of the current directory\n")
+    monkeypatch.chdir(tmp_path / "here")
     path = own_network(tmp_path / "yaml", "build: 'nets:build'")
     (tmp_path / "top.yaml").write_text("extends: yaml/x.yaml\n")
-    assert network_of(path).build == f"{tmp_path}/work/nets:build"
+    assert network_of(path).build == f"{tmp_path}/here/nets:build"
     before = digest_of(path)
     (tmp_path / "yaml" / "nets.py").write_text("# of the current directory\n")
     assert network_of(path).build == network_of(tmp_path / "top.yaml").build == f"{tmp_path}/yaml/nets:build"
     assert digest_of(path) == before  # the source is the same
     (tmp_path / "yaml" / "nets.py").write_text("# another\n")
     assert digest_of(path) != before
-    assert network_of(path, "run.model.build=nets:build").build == f"{tmp_path}/work/nets:build"
+    assert network_of(path, "run.model.build=nets:build").build == f"{tmp_path}/here/nets:build"
 
 
 def test_a_network_may_lie_in_a_package_or_another_folder(tmp_path: Path):
