@@ -227,15 +227,7 @@ def test_where_the_calls_end_makes_no_difference_to_a_schedule(timed: bool):
     assert found[0][0][1] == pytest.approx(np.mean([loss for _, loss in found[1]]), rel=1e-6)
 
 
-def test_rates_and_schedules_are_values_to_one_compiled_program(monkeypatch: pytest.MonkeyPatch):
-    traced, examples = [], Program.examples
-
-    @tf.autograph.experimental.do_not_convert
-    def counted(self: Program, *inputs: tf.Tensor) -> Any:
-        traced.append(1)
-        return examples(self, *inputs)
-
-    monkeypatch.setattr(Program, "examples", counted)
+def test_rates_and_schedules_are_values_to_one_compiled_program(traces: list[str]):
     schedules = ({}, {"kind": "cosine"}, {"kind": "step", "factor": 3}, {"kind": "exponential", "warmup_steps": 5})
     configs = [
         run_config(seed=seed, optimizer={"learning_rate": rate, "schedule": schedule}, steps=steps)
@@ -244,9 +236,10 @@ def test_rates_and_schedules_are_values_to_one_compiled_program(monkeypatch: pyt
         )
     ]
     used = Program(configs[0], DIGITS)
-    compiled = len(traced)
+    compiled = len(traces)
     losses = {curves_of(config, used)["loss/train"][0][1] for config in configs}
-    assert (len(traced), len(losses)) == (compiled, 4)
+    assert len(traces) == compiled > 0
+    assert len(losses) == 4
     assert len({config.program_key() for config in configs}) == 1
 
 
