@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,17 +11,23 @@ import typer
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
+from experiments.command_line import (
+    CORES,
+    FAILED,
+    PUBLISHED,
+    DataDirOption,
+    OutOption,
+    ReplaceOption,
+    WorkersOption,
+    ending_in_words,
+    errors,
+)
 from experiments.configuration.tiers import Claims, Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
-from experiments.reporting.commands import PROJECT
 from experiments.training.surroundings import unconfigure
 
-INTERRUPTED = 130
-PUBLISHED = PROJECT / "docs" / "results"
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -31,20 +36,17 @@ def multiverse(
         list[str] | None, typer.Argument(metavar="CLAIM…", help="claims with specifications; all by default")
     ] = None,
     tier: Annotated[Tier, typer.Option(help="which data")] = Tier.embedded,
-    out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="worker processes")] = os.cpu_count() or 1,
-    data_dir: Annotated[
-        Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
+    out: OutOption = Path("runs"),
+    workers: WorkersOption = CORES,
+    data_dir: DataDirOption = None,
+    replace: ReplaceOption = False,
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results")] = False,
 ) -> None:
     """Train what is missing for all specifications of CLAIM… and print what they come to. Interrupted, it goes on."""
-    from experiments.records.storage import StorageError
-    from experiments.sweeping.sweep import SweepError, SweepOptions
+    with ending_in_words():
+        from experiments.sweeping.sweep import SweepOptions
 
-    options = SweepOptions(workers=workers, data_dir=data_dir)
-    try:
+        options = SweepOptions(workers=workers, data_dir=data_dir)
         of_tier = load_claims(tier)
         asked = of_tier.of(claims or [name for name, file in of_tier.claims.items() if _has_specifications(file)])
         if faults := [
@@ -54,16 +56,7 @@ def multiverse(
         ]:
             raise ConfigError(faults)
         if not _multiverse(terminal.open_console(), of_tier, asked, tier, out / tier.value, options, replace, publish):
-            raise typer.Exit(1)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
-    except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red", markup=False)
-        raise typer.Exit(2) from None
-    except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red")
-        raise typer.Exit(1) from None
+            raise typer.Exit(FAILED)
 
 
 def _has_specifications(file: Any) -> bool:

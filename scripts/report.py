@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,14 +9,13 @@ from typing import Annotated
 import typer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
+from experiments.command_line import CORES, FAILED, FAULTY, PUBLISHED, errors
 from experiments.configuration.tiers import Tier, load_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
-from experiments.reporting.commands import PROJECT
 from experiments.training.surroundings import unconfigure
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -26,7 +24,7 @@ def report(
     results: Annotated[
         Path | None, typer.Option(help="folder of the tier's results; runs/<tier> by default, or docs/results/<tier>")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="processes that draw figures")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="processes that draw figures")] = CORES,
 ) -> None:
     """Print the verdicts of a tier's finished claims and write its report.html."""
     from experiments import reproduction
@@ -41,15 +39,15 @@ def report(
         judged = reproduction.judge_all(finished, claims.claims)
         console = terminal.open_console()
         print_verdicts(console, judged)
-        compared = reproduction.compare_with_published(PROJECT / "docs" / "results", tier.value, folder, claims, judged)
+        compared = reproduction.compare_with_published(PUBLISHED, tier.value, folder, claims, judged)
         written = reproduction.write_report(folder, tier.value, claims, finished, judged, workers)
         print_agreement(console, compared)
     except ConfigError as error:
         errors.print("\n".join(error.faults), style="red")
-        raise typer.Exit(2) from None
+        raise typer.Exit(FAULTY) from None
     except (StorageError, SweepError) as error:
         errors.print(f"error: {error}", style="red")
-        raise typer.Exit(1) from None
+        raise typer.Exit(FAILED) from None
     console.print(f"Report: {written}", soft_wrap=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -12,62 +11,54 @@ import typer
 from rich.console import Console
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
+from experiments.command_line import (
+    CORES,
+    FAILED,
+    FAULTY,
+    PUBLISHED,
+    DataDirOption,
+    OutOption,
+    ReplaceOption,
+    SchedulerOption,
+    WorkersOption,
+    ending_in_words,
+    errors,
+)
 from experiments.configuration.tiers import Claims, Tier, load_claims
-from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 from experiments.reporting.commands import PROJECT
 from experiments.training.surroundings import unconfigure
 
-INTERRUPTED = 130
-PUBLISHED = PROJECT / "docs" / "results"
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = terminal.open_console(stderr=True)
 
 
 @app.command()
 def reproduce(
     claims: Annotated[list[str] | None, typer.Argument(metavar="CLAIM…", help="claims to test; all by default")] = None,
     tier: Annotated[Tier, typer.Option(help="which data")] = Tier.embedded,
-    out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="worker processes")] = os.cpu_count() or 1,
-    data_dir: Annotated[
-        Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
-    ] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
+    out: OutOption = Path("runs"),
+    workers: WorkersOption = CORES,
+    data_dir: DataDirOption = None,
+    scheduler: SchedulerOption = None,
     tune: Annotated[bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates")] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
+    replace: ReplaceOption = False,
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results, README's figures")] = False,
 ) -> None:
     """Test CLAIM… and print for each what happens here to the effect that is claimed. Interrupted, it goes on."""
-    from experiments.records.storage import StorageError
-    from experiments.sweeping.sweep import SweepError, SweepOptions
-
     if publish and (claims or tune):
         errors.print(
             "error: --publish takes all claims of a tier and all their runs; leave names and --tune out", style="red"
         )
-        raise typer.Exit(2)
-    try:
+        raise typer.Exit(FAULTY)
+    with ending_in_words():
+        from experiments.sweeping.sweep import SweepOptions
+
         of_tier = load_claims(tier)
         asked = of_tier.of(claims) if claims else of_tier
-    except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red")
-        raise typer.Exit(2) from None
-    options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
-    console = terminal.open_console()
-    try:
-        if not _reproduce(console, of_tier, asked, tier, out / tier.value, options, tune, replace, publish):
-            raise typer.Exit(1)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
-        raise typer.Exit(INTERRUPTED) from None
-    except ConfigError as error:  # of runs that do not fit their data
-        errors.print("\n".join(error.faults), style="red", markup=False)
-        raise typer.Exit(2) from None
-    except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red")
-        raise typer.Exit(1) from None
+        options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
+        console, folder = terminal.open_console(), out / tier.value
+        if not _reproduce(console, of_tier, asked, tier, folder, options, tune, replace, publish):
+            raise typer.Exit(FAILED)
 
 
 def _reproduce(

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
+from experiments.command_line import (
+    CORES,
+    FAILED,
+    DataDirOption,
+    OutOption,
+    ReplaceOption,
+    SchedulerOption,
+    WorkersOption,
+    ending_in_words,
+    errors,
+)
 from experiments.configuration.experiment import json_schema
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.reference import reference
@@ -25,10 +35,7 @@ if TYPE_CHECKING:
     from experiments.sweeping.planning import Place, SweepPlan
     from experiments.sweeping.sweep import SweepOptions
 
-INTERRUPTED = 130
-
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-errors = terminal.open_console(stderr=True)
 
 
 @app.command()
@@ -37,19 +44,17 @@ def run(
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override a field, such as run.steps=500")
     ] = None,
-    out: Annotated[Path, typer.Option(help="folder for results")] = Path("runs"),
-    workers: Annotated[int, typer.Option(min=1, max=1024, help="worker processes")] = os.cpu_count() or 1,
+    out: OutOption = Path("runs"),
+    workers: WorkersOption = CORES,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="threads of each worker")] = 1,
-    data_dir: Annotated[
-        Path | None, typer.Option(envvar="TFDS_DATA_DIR", help="where TensorFlow Datasets keeps its data")
-    ] = None,
-    scheduler: Annotated[str | None, typer.Option(help="Dask scheduler, tcp://host:port, instead of workers")] = None,
+    data_dir: DataDirOption = None,
+    scheduler: SchedulerOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and stop")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of experiment files")] = False,
     reference_page: Annotated[
         bool, typer.Option("--reference", help="print docs/configuration.md, the page on every field")
     ] = False,
-    replace: Annotated[bool, typer.Option("--replace", help="train runs with other settings again, in place")] = False,
+    replace: ReplaceOption = False,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="stop at the first failure")] = False,
     explorer: Annotated[
         bool, typer.Option("--explorer", help="also write explorer.html, the runs to play with")
@@ -64,31 +69,21 @@ def run(
         return
     if not configs:
         raise typer.BadParameter("give at least one experiment file, such as configs/quickstart.yaml")
-    from experiments.records.storage import StorageError
-    from experiments.sweeping.sweep import SweepError, SweepOptions
+    with ending_in_words():
+        from experiments.sweeping.sweep import SweepOptions
 
-    studies = _load(configs, overrides or [], out)
-    options = SweepOptions(
-        workers=workers,
-        threads=threads,
-        scheduler=scheduler,
-        data_dir=data_dir,
-        fail_fast=fail_fast,
-    )
-    try:
+        studies = _load(configs, overrides or [], out)
+        options = SweepOptions(
+            workers=workers,
+            threads=threads,
+            scheduler=scheduler,
+            data_dir=data_dir,
+            fail_fast=fail_fast,
+        )
         if dry_run:
             _print_plan(studies, options, replace)
         elif not _train(studies, options, replace, explorer):
-            raise typer.Exit(1)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. Finished runs are kept; the same command goes on from there.")
-        sys.stderr.flush()
-        raise typer.Exit(INTERRUPTED) from None
-    except ConfigError as error:  # of runs that do not fit their data
-        _exit_for(error.faults)
-    except (SweepError, StorageError) as error:
-        errors.print(f"error: {error}", style="red")
-        raise typer.Exit(1) from None
+            raise typer.Exit(FAILED)
 
 
 def _load(configs: list[Path], overrides: list[str], out: Path) -> list[Study]:
@@ -105,13 +100,8 @@ def _load(configs: list[Path], overrides: list[str], out: Path) -> list[Study]:
     names = [study.experiment.name for study in studies]
     faults += [f"{name}: two files of this name would share a folder" for name in set(names) if names.count(name) > 1]
     if faults:
-        _exit_for(faults)
+        raise ConfigError(faults)
     return studies
-
-
-def _exit_for(faults: list[str]) -> NoReturn:
-    errors.print("\n".join(faults), style="red")
-    raise typer.Exit(2) from None
 
 
 def _print_plan(studies: list[Study], options: SweepOptions, replace: bool) -> None:
