@@ -35,6 +35,7 @@ class Window:
         scheme: Literal["light", "dark"] = "light",
         scripts: bool = True,
     ):
+        self.width, self.scheme = width, scheme
         size = {"width": width, "height": height}
         context = browser.new_context(viewport=size, color_scheme=scheme, java_script_enabled=scripts)
         self.tab = context.new_page()
@@ -43,11 +44,22 @@ class Window:
         self.tab.on("console", lambda message: self.complaints.append(message.text))
         self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.tab.on("request", lambda request: self.requests.append(request.url))
-        self.tab.goto(page.as_uri() if isinstance(page, Path) else page)
+        self.address = page.as_uri() if isinstance(page, Path) else page
+        self.tab.goto(self.address)
 
     def measured(self) -> dict[str, Any]:
         """What the page comes to at this width, in these colours."""
         return self.tab.evaluate(MEASURED)
+
+    def sound(self) -> dict[str, Any]:
+        """What the page comes to; asserts that it fits, on its paper, asks for nothing and complains of nothing."""
+        found = self.measured()
+        assert self.complaints == []
+        assert self.requests == [self.address]
+        assert found["needed"] <= self.width
+        assert found["cut"] == 0
+        assert found["page"] == PAPER[self.scheme]
+        return found
 
     def serious(self) -> list[tuple[str, str]]:
         """What axe finds that is serious or critical: rule and element."""
