@@ -66,9 +66,8 @@ def compare_with_published(
     documents: as `publish` writes it; nothing is compared where it holds no tables. folder: the tier's results, judged.
     """
     kept = documents / tier
-    there = studies_of(claims, kept)
     try:
-        results = read_tables(there)
+        results = read_tables(studies_of(claims, kept))
     except storage.StorageError:
         return []
     published = judge_all({name: of for name, of in results.items() if not of.table.empty}, claims.claims)
@@ -141,19 +140,20 @@ def write_report(
     workers: int,
 ) -> Path:
     """Write `report.html` into a tier's folder and return its path."""
+    studies = studies_of(claims, folder)
     shown = {name: Evidence(of.config, of.table) for name, of in results.items()}
-    share = functools.partial(spread, workers=workers)
-    elsewhere = None if folder.resolve() == PROJECT / "runs" / tier else folder
+    there = [study for study in studies if study.experiment.name in results]
     page = render_report(
         judged,
         shown,
         tier=tier,
-        provenance=provenance_of(folder, studies_of(claims, folder)),
+        provenance=provenance_of(folder, studies),
         aa_check=check_on_itself(results),
         headlines=[(words, figure) for words, _, figure in headlines(tier, results, judged)],
         curves=multiverse.curves_of(folder / multiverse.FOLDER, judged),
-        folder=elsewhere,
-        spread=share,
+        readers={of.experiment.name: of.reader(results[of.experiment.name].table) for of in there},
+        folder=None if folder.resolve() == PROJECT / "runs" / tier else folder,
+        spread=functools.partial(spread, workers=workers),
     )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"

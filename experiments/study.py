@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pandas as pd
 
 from experiments.analysis.results_table import results_table
 from experiments.analysis.training_rates import DEFINITIONS, next_runs
-from experiments.analysis.tuning import best_values, tuned_rates
+from experiments.analysis.tuning import ResultRows, best_values, plain, tuned_rates
 from experiments.configuration.experiment import Experiment, Run
 from experiments.configuration.run import RunConfig
 from experiments.records import ownership, storage, tidying
@@ -159,6 +160,17 @@ class Study:
     def record(self, run: Run) -> Record | None:
         """Return what a run left behind; None where it is not done."""
         return storage.read_run(self.folder, run) if storage.is_done(self.folder, run) else None
+
+    def reader(self, table: pd.DataFrame) -> Callable[[int], Record | None]:
+        """Return what reads the run of a row of a results table of the experiment, each run but once."""
+        rows = ResultRows(table, self.experiment.config)
+
+        @functools.cache
+        def read(row: int) -> Record | None:
+            grid = {axis: plain(rows.column(axis)[row]) for axis in rows.axes}
+            return self.record(self.experiment.run(rows.column("arm")[row], grid, rows.column("seed")[row]))
+
+        return read
 
     def curves(self, runs: Iterable[Run], metric: str) -> dict[str, list[Curve]]:
         """Return arm → the curves of one metric of those runs that are done and have been trained.

@@ -93,37 +93,49 @@ def value_at_step(record: Record, metric: str, step: int) -> float:
     return float(curve.values[at[0]]) if at.size else np.nan
 
 
-def drift(record: Record) -> list[float]:
-    """Return the movement of the percentiles of the last hidden layer's inputs up to every evaluation, in spreads.
+def unit_drifts(record: Record) -> tuple[np.ndarray, np.ndarray]:
+    """Movement of the percentiles of every unit's input up to every evaluation, in spreads, and the percentiles.
 
-    For each unit the range so far (largest less smallest) of the 15th, 50th and 85th percentile of its pre-activation;
-    the largest of the three over p85 − p15 at that evaluation; then the median over units. Empty where not measured.
-    Curves: pre_activation/<layer>/unit_<k>/p15, p50, p85. After Ioffe & Szegedy 2015, figure 1b, c.
+    Of the last hidden layer. Movement: the range so far (largest less smallest) of the 15th, 50th and 85th percentile
+    of a unit's pre-activation; the largest of the three over p85 − p15 at that evaluation. Curves:
+    pre_activation/<layer>/unit_<k>/p15, p50, p85. Returns (units, evaluations) and (units, 3, evaluations); without
+    units where not measured. After Ioffe & Szegedy 2015, figure 1b, c.
     """
     units = [(int(found[1]), found[2]) for name in record.curves if (found := _UNIT_CURVE.fullmatch(name))]
     if not units:
-        return []
+        return np.zeros((0, 0)), np.zeros((0, 3, 0))
     last = max(layer for layer, _ in units)
     percentiles = np.stack(
         [
             [record.curves[f"pre_activation/{last}/{unit}/p{percent}"].values for percent in (15, 50, 85)]
             for unit in sorted({unit for layer, unit in units if layer == last})
         ]
-    )  # (units, 3, evaluations)
+    )
     highest, lowest = np.maximum.accumulate(percentiles, axis=2), np.minimum.accumulate(percentiles, axis=2)
     movement = (highest - lowest).max(axis=1)  # (units, evaluations)
     spread = percentiles[:, 2] - percentiles[:, 0]  # (units, evaluations)
     with np.errstate(divide="ignore", invalid="ignore"):
-        in_spreads = np.where((movement == 0) & (spread == 0), 0.0, movement / spread)
-    return [float(value) for value in np.median(in_spreads, axis=0)]
+        return np.where((movement == 0) & (spread == 0), 0.0, movement / spread), percentiles
+
+
+def drift(record: Record) -> list[float]:
+    """Return the median over units of their drifts, as `unit_drifts` has them, at every evaluation."""
+    drifts, _ = unit_drifts(record)
+    return [float(value) for value in np.median(drifts, axis=0)] if drifts.size else []
+
+
+def gradient_norms(record: Record, step: int) -> list[float]:
+    """‖∂L/∂W‖ of every layer at a step, the output layer's last; nan where not measured then; empty where never."""
+    numbers = [int(name.removeprefix("gradient_norm/")) for name in record.curves if name.startswith("gradient_norm/")]
+    return [value_at_step(record, f"gradient_norm/{layer}", step) for layer in sorted(numbers)]
 
 
 def gradient_ratio(record: Record, step: int) -> float:
     """‖∂L/∂W₁‖ / ‖∂L/∂W_last‖ at a step, W_last being the output layer's; nan where not measured, or 0/0."""
-    numbers = [int(name.removeprefix("gradient_norm/")) for name in record.curves if name.startswith("gradient_norm/")]
-    if not numbers:
+    norms = gradient_norms(record, step)
+    if not norms:
         return np.nan
-    first, last = (value_at_step(record, f"gradient_norm/{layer}", step) for layer in (1, max(numbers)))
+    first, last = norms[0], norms[-1]
     if last == 0:
         return np.inf if first > 0 else np.nan
     return first / last

@@ -24,7 +24,7 @@ from experiments.reporting.wording import (
     format_effect,
     has_effect,
     known_end,
-    moderator_words,
+    labels_of,
     plain_number,
     unit_words,
     verdict_words,
@@ -139,19 +139,20 @@ def _draw_panel(axes: Axes, rows: Sequence[Row]) -> None:
             va="center", fontsize=8, annotation_clip=False,
         )  # fmt: skip
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.set_yticks(range(len(rows)), [_label(row) for row in rows], fontsize=8.5)
+    axes.set_yticks(range(len(rows)), _labels(rows), fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(visible=False, axis="y")
     if part.name:
-        axes.set_title(cut(part.name, LONGEST_TITLE), loc="left", x=-0.6, y=1.02, fontsize=9, fontweight="bold")
+        axes.set_title(cut(part.name, LONGEST_TITLE), loc="left", x=-0.6, y=1, pad=4, fontsize=9, fontweight="bold")
     unit = unit_words(part)
     axes.set_xlabel(comparison_words(part) + (f" ({unit})" if unit else ""), fontsize=9)
 
 
-def _label(row: Row) -> str:
-    aside = "" if row.decides else f" ({row.part.role})"
-    return f"{SYMBOLS[row.verdict]} {cut(moderator_words(row), LONGEST_LABEL)}{aside}".rstrip()
+def _labels(rows: Sequence[Row]) -> list[str]:
+    asides = ["" if row.decides else f" ({row.part.role})" for row in rows]
+    found = zip(rows, labels_of(rows, LONGEST_LABEL), asides, strict=True)
+    return [f"{SYMBOLS[row.verdict]} {words}{aside}".rstrip() for row, words, aside in found]
 
 
 def _draw_seeds(axes: Axes, row: Row, y: int, low: float, high: float) -> None:

@@ -85,15 +85,18 @@ class Convergence:
 
 
 @mpl.rc_context(STYLE)
-def convergence_figure(*panels: Convergence) -> Figure:
-    """Draw accuracy against steps, median and interquartile band over seeds, one panel a network, one line an arm."""
+def convergence_figure(*panels: Convergence, kinds: Mapping[str, str] | None = None) -> Figure:
+    """Draw accuracy against steps, median and interquartile band over seeds, one panel a network, one line an arm.
+
+    kinds: arm → its kind of normalization.
+    """
     columns, rows = min(2, len(panels)), -(-len(panels) // 2)
     figure, all_axes = new_figure(3.9 if columns == 1 else 3.4 * rows, rows=rows, columns=columns)
     of_panels = [{arm: band(runs) for arm, runs in panel.curves.items()} for panel in panels]
     log_steps = all(_happens_early(list(bands.values())) for bands in of_panels)
     with_bands = max(map(len, of_panels)) <= MOST_BANDS
     for axes, panel, bands in zip(all_axes, panels, of_panels, strict=False):
-        styles = arm_styles(bands)
+        styles = arm_styles(bands, kinds)
         for arm, b in bands.items():
             _draw_band(axes, arm, b, line_of(styles[arm]), log_steps, with_bands)
         if panel.level is not None:
@@ -110,7 +113,7 @@ def convergence_figure(*panels: Convergence) -> Figure:
         axes.set_axis_off()
     spread = "median and quartiles over seeds" if with_bands else "median over seeds"
     if columns > 1:
-        figure.suptitle(f"Validation accuracy, {spread}", fontsize=9)
+        figure.suptitle(f"Validation accuracy, {spread}", x=0.01, ha="left", fontsize=9)
     else:
         _legend(figure, spread)
     return figure

@@ -13,6 +13,7 @@ from experiments.analysis.summary import runs_at_best_rate, summarize
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, Run
 from experiments.records.storage import Curve, write_atomically
+from experiments.reporting.arm_styles import kinds_of
 from experiments.reporting.figures import Convergence, convergence_figure, percentiles_figure, rate_figure, svg_file
 
 CurvesOf = Callable[[Iterable[Run], str], Mapping[str, Sequence[Curve]]]  # (runs, metric) → arm → curves
@@ -28,6 +29,7 @@ def pictures(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf) -
     """Return the figures that an experiment's runs allow, by the names of `CAPTIONS`."""
     runs = runs_at_best_rate(experiment, table)
     accuracy, found = curves_of(runs, ACCURACY), {}
+    kinds = kinds_of(experiment.config)
     shown = [network for network in summarize(experiment, table) if any(arm.arm in accuracy for arm in network.arms)]
     if shown:
         found["convergence"] = convergence_figure(
@@ -38,13 +40,14 @@ def pictures(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf) -
                     network.name,
                 )
                 for network in shown
-            )
+            ),
+            kinds=kinds,
         )
     rates = {float(plain(rate)) for rate in experiment.config.grid.get(LEARNING_RATE, ())}
     if len(rates) > 1 and len(experiment.config.grid) == 1 and len(table):
         of_grid = table[table[LEARNING_RATE].astype(float).isin(rates) & (table["status"] != "failed")]
         if "final_validation_accuracy" in of_grid and of_grid["final_validation_accuracy"].notna().any():
-            found["sensitivity"] = rate_figure(of_grid)
+            found["sensitivity"] = rate_figure(of_grid, kinds)
     if "unit_percentiles" in experiment.config.run.probes:
         tested = curves_of(runs, "accuracy/test") or accuracy
         found["percentiles"] = percentiles_figure(tested, _percentiles_of_first_unit(runs, curves_of))

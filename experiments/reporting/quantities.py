@@ -21,11 +21,13 @@ from experiments.analysis.tuning import axis_words
 from experiments.configuration.claim import LEVEL, PartConfig
 from experiments.reporting.arm_styles import kinds_of
 from experiments.reporting.quantity_words import quantity_scale, quantity_words
-from experiments.reporting.wording import held, is_number, moderator_words, row_words
+from experiments.reporting.wording import held, is_number, labels_of, row_words
 
 SideName = Literal["baseline", "treatment", "whole"]
 SIDES: tuple[SideName, ...] = ("baseline", "treatment", "whole")
-RATE = "learning rate"
+RATE, LAYER = "learning rate", "layer, the output layer last"
+OF_SEEDS = "median; band: quartiles over seeds"
+LONGEST_LANE = 46  # letters
 Point = tuple[float, Row, str]  # where an arm of a row stands
 
 
@@ -55,7 +57,7 @@ class Panel:
     """One picture of a quantity.
 
     name: of the comparison. held: what else is held, in words. over: the number that series run over. lanes: what
-    stands at the places 0, 1, … of the series, where they do not run over a number.
+    stands at the places 0, 1, … of the series, where they do not run over a number. spread: what lines and bands are.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Panel:
     series: tuple[Series, ...]
     logarithmic: bool
     lanes: tuple[str, ...] = ()
+    spread: str = OF_SEEDS
 
     @property
     def title(self) -> str:
@@ -177,7 +180,7 @@ def _along_axis(row: Row, source: _Source) -> Panel:
     for arm, side in row.comparison.sides.items():
         values = quantity_scale(part) * side.values  # (places, seeds)
         x = np.array(side.places, float)
-        series.append(_series(arm, source.kind(row, arm), x, values, values, source.diverged(row, arm)))
+        series.append(series_of(arm, source.kind(row, arm), x, values, values, source.diverged(row, arm)))
     held_words = tuple(held(name, value) for name, value in row.moderators.items())
     return Panel(part.name, held_words, axis_words(part.axis or ""), quantity_words(part), *_drawn(part, series))
 
@@ -206,15 +209,14 @@ def _below_each_other(rows: Sequence[Row], source: _Source) -> Panel:
                 found.setdefault((row.part.name, side, source.kind(row, arm)), []).append((float(place), row, arm))
     named: dict[str, list[Point]] = {}
     for points in found.values():
-        named.setdefault(_common([arm for *_, arm in points]), []).extend(points)
+        named.setdefault(common_name([arm for *_, arm in points]), []).extend(points)
     series = [replace(_of_rows(points, source), label=label) for label, points in named.items()]
     names = list(dict.fromkeys(row.part.name for row in rows))
-    words = [(moderator_words(row) if len(names) == 1 else "") or row_words(row) for row in rows]
+    words = labels_of(rows, LONGEST_LANE) if len(names) == 1 else [""] * len(rows)
+    lanes = tuple(label or row_words(row) for label, row in zip(words, rows, strict=True))
     part = rows[0].part
     quantity = quantity_words(part, family=len({row.part.metric for row in rows}) > 1)
-    return Panel(
-        names[0] if len(names) == 1 and len(rows) > 1 else "", (), "", quantity, *_drawn(part, series), tuple(words)
-    )
+    return Panel(names[0] if len(names) == 1 and len(rows) > 1 else "", (), "", quantity, *_drawn(part, series), lanes)
 
 
 @dataclass(frozen=True)
@@ -246,10 +248,10 @@ def _of_rows(points: Sequence[Point], source: _Source, alone: tuple[float, ...] 
     scale = x[:, None] if times_x else quantity_scale(row.part)
     low, high = (scale * np.array(ends) for ends in zip(*(side.ends for side in sides), strict=True))  # (n, seeds)
     lost = np.array([source.diverged(row, arm).sum() for _, row, arm in points], int)
-    return _series(_common(arms), source.kind(row, arm), x, low, high, lost, alone)
+    return series_of(common_name(arms), source.kind(row, arm), x, low, high, lost, alone)
 
 
-def _series(
+def series_of(
     label: str,
     kind: str,
     x: np.ndarray,
@@ -258,7 +260,7 @@ def _series(
     diverged: np.ndarray,
     alone: tuple[float, ...] = (),
 ) -> Series:
-    """low, high: (n, seeds), the ends of every seed's value."""
+    """Return what an arm comes to. low, high: (n, seeds), the ends of every seed's value. diverged: (n,), runs."""
     quartiles = [np.quantile(low, share, axis=1, method="inverted_cdf") for share in (0.25, 0.75)]
     middles = np.array([median(of) for of in low])
     is_open = np.array([np.isinf(median(of)) for of in high]) & np.isfinite(middles)
@@ -278,7 +280,7 @@ def _is_logarithmic(part: PartConfig, series: Sequence[Series]) -> bool:
     return bool(is_ratio or values.max() / values.min() > 100)
 
 
-def _common(names: Sequence[str]) -> str:
+def common_name(names: Sequence[str]) -> str:
     """What arms that differ along a panel are called together: 'mlp_bn_16' and 'mlp_bn_2' are 'mlp_bn_…'."""
     if len(set(names)) == 1:
         return names[0]

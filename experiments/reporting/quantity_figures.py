@@ -16,13 +16,15 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocat
 
 from experiments.reporting.arm_styles import ArmStyle, arm_styles
 from experiments.reporting.figures import INK, STYLE, TICK_STEPS, WIDTH, line_of
-from experiments.reporting.quantities import Panel
+from experiments.reporting.quantities import LAYER, LONGEST_LANE, Panel
+from experiments.reporting.terminal import NO_BREAK
 from experiments.reporting.wording import cut, digits, plain_number
 
 # Inches. All is placed by hand: matplotlib's own layout takes most of the time of a figure.
-LEFT, RIGHT, TITLE, BELOW = 0.86, 0.1, 0.28, 0.48
+LEFT, RIGHT, TITLE, BELOW = 0.86, 0.1, 0.14, 0.48
 LINES, LANE, LABELS, NUMBERS = 1.7, 0.3, 2.9, 0.55
 LEGEND = 0.24
+LETTER, TITLE_LETTER = 0.068, 0.07  # of the names of lanes, and of titles
 MOST_TICKS = 6
 WIDE_SPREAD = 8.0  # from the smallest to the largest x: as logarithms from here on
 
@@ -31,31 +33,53 @@ WIDE_SPREAD = 8.0  # from the smallest to the largest x: as logarithms from here
 def quantity_figure(panels: Sequence[Panel]) -> Figure:
     """Draw panels, those over a number side by side, those of lanes below; an arm in its colour everywhere."""
     rows = list(_rows(panels))
-    heights = [_height(row) for row in rows]
+    titles = [_titles(row, len(panels)) for row in rows]
+    heights = [_height(row, words) for row, words in zip(rows, titles, strict=True)]
     styles = {of.label: of.kind for panel in panels for of in panel.series}
     drawn = arm_styles(styles, styles)
     handles = [_handle(label, style) for label, style in drawn.items()] + list(_signs(panels))
     legend = LEGEND * math.ceil(len(handles) / 3) + 0.12
     height = legend + sum(heights)
     figure = Figure(figsize=(WIDTH, height))
-    top = height - legend
-    for row, of_row in zip(rows, heights, strict=True):
-        widths = WIDTH / max(len(row), 2 if not row[0].lanes else 1)
+    top, names = height - legend, max((_names_of(panel) for panel in panels), default=0.0)
+    for row, words, of_row in zip(rows, titles, heights, strict=True):
+        width = _width(row)
         for place, panel in enumerate(row):
-            left, right = (LABELS, NUMBERS * len(panel.series) + 0.1) if panel.lanes else (LEFT, RIGHT)
-            inches = (place * widths + left, top - of_row + BELOW, widths - left - right, of_row - BELOW - TITLE)
+            left, right = (names, NUMBERS * len(panel.series) + 0.1) if panel.lanes else (LEFT, RIGHT)
+            within = of_row - BELOW - _title_height(words)
+            inches = (place * width + left, top - of_row + BELOW, width - left - right, within)
             axes = figure.add_axes((inches[0] / WIDTH, inches[1] / height, inches[2] / WIDTH, inches[3] / height))
             (_draw_lanes if panel.lanes else _draw_lines)(axes, panel, drawn)
-            letters = int(((WIDTH if panel.lanes else widths) - 0.2) / 0.085)
-            if panel.title and len(panels) > 1:
-                words = cut(panel.title, letters)
+            if words[place]:
                 start = 0 if panel.lanes else -0.7 * left / inches[2]
-                axes.set_title(words, loc="left", x=start, y=1.02, fontsize=9, fontweight="bold")
+                axes.set_title(words[place], loc="left", x=start, y=1, pad=4, fontsize=9, fontweight="bold")
             axes.xaxis.set_label_coords(0.5, -0.33 / inches[3])
             axes.yaxis.set_label_coords(-0.53 / inches[2], 0.5)
         top -= of_row
     figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8.5, borderaxespad=0.1)
     return figure
+
+
+def _width(row: Sequence[Panel]) -> float:
+    """The inches of a panel: half of the figure where it stands alone, but for lanes."""
+    return WIDTH / max(len(row), 1 if row[0].lanes else 2)
+
+
+def _names_of(panel: Panel) -> float:
+    """The inches that the names of lanes take at their left."""
+    return min(LABELS, LETTER * max(map(len, panel.lanes)) + 0.3) if panel.lanes else 0.0
+
+
+def _titles(row: Sequence[Panel], panels: int) -> list[str]:
+    """The titles of panels side by side, in two lines where one is too short; none of a panel alone."""
+    letters = int(((WIDTH if row[0].lanes else _width(row)) - 0.2) / TITLE_LETTER)
+    named = [panel.title if panels > 1 else "" for panel in row]
+    whole = [cut(words, 2 * letters - 8).replace(" ", NO_BREAK).replace(f",{NO_BREAK}", ", ") for words in named]
+    return ["\n".join(textwrap.wrap(words, letters)).replace(NO_BREAK, " ") for words in whole]
+
+
+def _title_height(titles: Sequence[str]) -> float:
+    return 0.14 + TITLE * max(words.count("\n") + 1 if words else 0 for words in titles)
 
 
 def _rows(panels: Sequence[Panel]) -> Iterator[list[Panel]]:
@@ -75,8 +99,8 @@ def _rows(panels: Sequence[Panel]) -> Iterator[list[Panel]]:
         yield row
 
 
-def _height(row: Sequence[Panel]) -> float:
-    return TITLE + BELOW + (LANE * len(row[0].lanes) if row[0].lanes else LINES)
+def _height(row: Sequence[Panel], titles: Sequence[str]) -> float:
+    return _title_height(titles) + BELOW + (LANE * len(row[0].lanes) if row[0].lanes else LINES)
 
 
 def _draw_lines(axes: Axes, panel: Panel, styles: dict[str, ArmStyle]) -> None:
@@ -95,7 +119,7 @@ def _draw_lines(axes: Axes, panel: Panel, styles: dict[str, ArmStyle]) -> None:
         lost = of.diverged > 0
         axes.plot(of.x[lost], [0.03] * int(lost.sum()), "x", color=style.colour, ms=5, mew=1.5, transform=top)
     every = np.unique(np.concatenate([x, [rate for of in panel.series for rate in of.alone]]))
-    if every[0] > 0 and every[-1] / every[0] >= WIDE_SPREAD:
+    if panel.over != LAYER and every[0] > 0 and every[-1] / every[0] >= WIDE_SPREAD:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(FixedLocator(every[:: math.ceil(len(every) / MOST_TICKS)].tolist()))
         axes.xaxis.set_minor_locator(NullLocator())
@@ -126,7 +150,7 @@ def _draw_lanes(axes: Axes, panel: Panel, styles: dict[str, ArmStyle]) -> None:
                 color=style.colour, annotation_clip=False,
             )  # fmt: skip
     axes.set_ylim(len(panel.lanes) - 0.5, -0.5)
-    axes.set_yticks(range(len(panel.lanes)), [cut(words, 46) for words in panel.lanes], fontsize=8.5)
+    axes.set_yticks(range(len(panel.lanes)), [cut(words, LONGEST_LANE) for words in panel.lanes], fontsize=8.5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
     axes.grid(visible=False, axis="y")
@@ -172,7 +196,8 @@ def _signs(panels: Sequence[Panel]) -> Iterator[Artist]:
     def sign(shape: str, words: str) -> Line2D:
         return Line2D([], [], color=INK, ls="", marker=shape, ms=6, mfc="none", label=words)
 
-    yield sign("_", "median; band: quartiles over seeds")
+    for words in dict.fromkeys(panel.spread for panel in panels):
+        yield sign("_", words)
     if any(of.open.any() for of in series):
         yield sign("^", "at least: the level was not reached")
     if any(of.alone for of in series):

@@ -29,9 +29,11 @@ from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.arm_styles import kinds_of
 from experiments.reporting.commands import PROJECT, from_folder, shell_command
+from experiments.reporting.compact_svg import share_styles
 from experiments.reporting.effect_figures import effect_figure
 from experiments.reporting.figures import Convergence, convergence_figure, inline_file, inline_svg, rate_figure
 from experiments.reporting.findings import finding, main_effect
+from experiments.reporting.layers import Reader, layer_panels
 from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA
 from experiments.reporting.quantities import Panel, SideName, panels_of, side_numbers
@@ -63,28 +65,33 @@ def render_report(
     aa_check: AACheck | None,
     headlines: Sequence[tuple[str, Figure]] = (),
     curves: Mapping[str, str] | None = None,
+    readers: Mapping[str, Reader] | None = None,
     folder: Path | None = None,
     spread: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map,
 ) -> str:
     """Return report.html.
 
     evidence: experiment → its runs; several claims may read one. headlines: captions and figures that come first.
-    curves: claim → its specification curve, as a file of SVG, where one was made.
+    curves: claim → its specification curve, as a file of SVG, where one was made. readers: experiment → what reads the
+    run of a row of its table, where runs are at hand.
     folder: where the results lie if not where `scripts/report.py` looks for them. spread: draws the other figures, by
     several processes perhaps.
     """
     tables = {name: Results(found.experiment, found.table) for name, found in evidence.items()}
     names = [result.id for result in results]
+    looks = [list(layer_panels(result, tables, readers or {})) for result in results]
+    layers = [(f"l{place}", result.id, look) for place, (result, look) in enumerate(zip(results, looks, strict=True))]
     panels = [(f"q{place}", result.id, panels_of(result, tables)) for place, result in enumerate(results)]
     numbered = [(f"e{place}", result) for place, result in enumerate(results)]
-    return _environment().get_template("report.html.jinja").render(
+    page = _environment().get_template("report.html.jinja").render(
         results=results,
         counts=wording.counts(results),
         sentences=quotable(results, DATA.get(tier, tier)),
         tier=tier,
-        headlines=[(words, _svg(figure, f"headline-{i}", words)) for i, (words, figure) in enumerate(headlines)],
+        headlines=[_headline(f"headline-{i}", *of) for i, of in enumerate(headlines)],
         overview=_svg(verdict_overview(results), "overview", wording.counts(results)) if results else "",
         topics={result.id: topic_of(result.config) for result in results},
+        layers=dict(zip(names, spread(_quantities, layers), strict=True)),
         quantities=dict(zip(names, spread(_quantities, panels), strict=True)),
         effects=dict(zip(names, spread(_effects, numbered), strict=True)),
         curves={name: _specification_curve(name, (curves or {}).get(name)) for name in names},
@@ -100,6 +107,7 @@ def render_report(
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip
+    return share_styles(page)
 
 
 def _environment() -> Environment:
@@ -111,6 +119,14 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _headline(name: str, words: str, figure: Figure) -> tuple[str, str, Markup]:
+    """A figure's title, its note and the figure without them, which on a phone would reach beyond the screen."""
+    title, note = figure.get_suptitle(), figure.get_supxlabel()
+    figure.suptitle("")
+    figure.supxlabel("")
+    return title or words, note, _svg(figure, name, words)
 
 
 # The short name of a figure is a part of every mark in it, ten thousands in a report.
@@ -143,7 +159,10 @@ def _experiment(found: tuple[str, str, Evidence]) -> dict[str, Any]:
         figures.append((caption, _svg(figure, f"{short}-{len(figures)}", f"{name}: {caption}")))
 
     if any(evidence.curves.values()):
-        add("Validation accuracy over training", convergence_figure(Convergence(evidence.curves)))
+        add(
+            "Validation accuracy over training",
+            convergence_figure(Convergence(evidence.curves), kinds=kinds_of(evidence.experiment)),
+        )
     if (rates := _rate_runs(evidence)) is not None:
         runs, seeds = rates
         add(f"Accuracy against the learning rate, {seeds}", rate_figure(runs, kinds_of(evidence.experiment)))

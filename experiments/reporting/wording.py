@@ -107,8 +107,9 @@ def format_band(row: Row) -> str:
 
 
 def format_edge(value: float, part: PartConfig, unit: bool = True) -> str:
-    """Return an end of the band, exactly: '1.25×', '−0.5 points'."""
-    text = f"+{plain_number(value)}" if part.effect == "difference" and value > 0 else plain_number(value)
+    """Return an end of the band, to three digits: '1.25×', '−0.5 points', of 1/1.1 '0.909×'."""
+    text = plain_number(float(f"{value:.3g}"))
+    text = f"+{text}" if part.effect == "difference" and value > 0 else text
     return _with_unit(text, value, part) if unit else text
 
 
@@ -126,15 +127,26 @@ def side_words(row: Row, side: Literal["baseline", "treatment"]) -> str:
     return " ".join(filter(None, (text, unit, at)))
 
 
-def moderator_words(row: Row) -> str:
+def moderator_words(row: Row, brief: bool = False) -> str:
     """Return what is held in a row, in words: 'relu, learning rate 0.3'; the network by its name alone."""
-    return ", ".join(held(name, value) for name, value in row.moderators.items())
+    return ", ".join(held(name, value, brief) for name, value in row.moderators.items())
 
 
-def held(name: str, value: Any) -> str:
-    """Return a moderator and its value, in words: 'learning rate 0.3', 'level 93.0 %', of a network its name alone."""
+def labels_of(rows: Sequence[Row], letters: int) -> list[str]:
+    """Return what is held in rows, all of them briefly where one would have more letters, and cut at last."""
+    brief = any(len(moderator_words(row)) > letters for row in rows)
+    return [cut(moderator_words(row, brief), letters) for row in rows]
+
+
+def held(name: str, value: Any, brief: bool = False) -> str:
+    """Return a moderator and its value, in words: 'learning rate 0.3', 'level 93.0 %', of a network its name alone.
+
+    brief: as short as can be understood: 'rate 0.3', of any that is a word the word alone.
+    """
     shown = f"{100 * value:.1f} %" if name == "level" else plain_number(value) if is_number(value) else str(value)
-    return shown if name == "net" else f"{name} {shown}"
+    if name == "net" or (brief and not is_number(value)):
+        return shown
+    return f"{name.rpartition(' ')[2] if brief else name} {shown}"
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
