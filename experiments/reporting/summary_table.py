@@ -159,6 +159,11 @@ def _accuracy_words(effect: Effect | None) -> str:
             return f"it ends at a higher accuracy {found}"
         case "less":
             return f"it ends at a lower accuracy {found}"
+        case "open" if effect.estimate.is_range:
+            what = "its accuracy was higher" if effect.estimate.low > 0 else "its accuracy was lower"
+            what = "the accuracies were the same" if effect.estimate.low == 0 else what
+            seeds = effect.estimate.seeds
+            return f"{what} at the end {found}, though {_seeds(seeds)} {'does' if seeds == 1 else 'do'} not settle it"
         case "open":
             return f"whether it ends higher or lower is not settled {found}"
 

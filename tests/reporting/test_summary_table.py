@@ -181,8 +181,15 @@ def test_a_ratio_of_steps_comes_to_one_sentence(effect: Effect, words: str) -> N
 def test_without_a_level_the_sentence_is_on_accuracy_alone() -> None:
     arms = tuple(ArmSummary(arm, None, False, 0, None, None, None, False, 0, 0, 0, 0) for arm in ("no_bn", "bn"))
     network = Network("MLP", None, arms, {})
-    words = "bn against no_bn: whether it ends higher or lower is not settled (+1.0 points)."
-    assert sentence(network, Contrast("bn", None, of((1, 1), (1, 1), "open", 1)), rated=True) == words
+    for low, interval, seeds, words in [
+        (1, (1, 1), 1, "its accuracy was higher at the end (+1.0 points), though 1 seed does not settle it"),
+        (-86.4, (-90, -80), 3,
+         "its accuracy was lower at the end (−86.4 points [−90.0, −80.0]), though 3 seeds do not settle it"),
+        (0, (0, 0), 1, "the accuracies were the same at the end (+0.0 points), though 1 seed does not settle it"),
+        (0.4, (-0.2, 1), 10, "whether it ends higher or lower is not settled (+0.4 points [−0.2, +1.0])"),
+    ]:  # fmt: skip
+        contrast = Contrast("bn", None, of((low, low), interval, "open", seeds))
+        assert sentence(network, contrast, rated=True) == f"bn against no_bn: {words}."
     assert sentence(network, Contrast("bn", None, None), rated=True) == ""
     nothing = Contrast("bn", None, of((-0.04, -0.04), (-0.04, 0.04), "same"))
     assert sentence(network, nothing, rated=True).endswith("accuracy (+0.0 points [+0.0, +0.0]).")
