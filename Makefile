@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run reproduce test check browser-test tensorboard benchmark lock clean clean-runs
+.PHONY: help run reproduce test check browser-test tensorboard benchmark screenshots lock clean clean-runs
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,9 @@ benchmark: .venv/installed  ## measure the layer, the training step and the swee
 	$(BIN)/python scripts/benchmark.py layer
 	$(BIN)/python scripts/benchmark.py step
 	$(BIN)/python scripts/benchmark.py sweep
+
+screenshots: .venv/installed-dev  ## take README's pictures from the runs of make reproduce; needs Chromium
+	$(BIN)/python scripts/screenshots.py
 
 lock: .venv/installed-dev  ## renew requirements.txt from pyproject.toml
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
