@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.analysis.tuning import axis_words
+from experiments.configuration.facts import EMBEDDED, Facts
 from experiments.configuration.loading import fault_of_run
 from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.configuration.yaml_source import ConfigError
@@ -21,7 +22,7 @@ from experiments.sweeping.planning import Place, SweepPlan, plan_sweep
 from experiments.sweeping.sweep import SweepError, SweepOptions, sweep, unwritable
 from experiments.sweeping.worker import load_once, try_network
 from experiments.sweeping.workforce import WorkerLostError, local_workers, spread
-from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts
+from experiments.training.dataset_facts import DatasetError
 from experiments.training.datasets import known_of_sources
 from experiments.training.suitability import faults_of_data
 

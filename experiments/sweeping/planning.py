@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from experiments.configuration.experiment import Run
+from experiments.configuration.facts import Facts
 from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.records import storage
-from experiments.training.dataset_facts import DatasetError, Facts
+from experiments.training.dataset_facts import DatasetError
 
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
 COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from experiments.configuration.facts import Facts
 from experiments.configuration.run import DatasetConfig, RunConfig
 from experiments.records.storage import Curve, Record, Status
 from experiments.sweeping.workforce import SweepError
-from experiments.training.dataset_facts import DatasetError, Facts
+from experiments.training.dataset_facts import DatasetError
 from experiments.training.surroundings import StartError, ThreadsFixedError, start_tensorflow, surroundings
 
 if TYPE_CHECKING:

@@ -1,24 +1,21 @@
-"""What is known of a data set before it is loaded, and how is it split?
-
-Answered from constants or from TFDS's own descriptions, without TensorFlow.
-"""
+"""What is known of a named data set before it is loaded? Answered from TFDS's own descriptions, without TensorFlow."""
 
 from __future__ import annotations
 
 import difflib
 import json
-import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from experiments.configuration.facts import EMBEDDED, Facts
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
-VALIDATION_SHARE, TEST_SHARE, MOST_VALIDATION = 0.2, 0.2, 5000
 
 
 class DatasetError(Exception):
@@ -30,42 +27,6 @@ class DatasetError(Exception):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.text}"
-
-
-@dataclass(frozen=True)
-class Facts:
-    """shape: of one example. examples: of train and test together; None until they lie prepared on the disk.
-
-    official_test: how many test examples the data set itself sets apart; as many are drawn from all.
-    """
-
-    shape: tuple[int, ...]
-    classes: int
-    examples: int | None
-    official_test: int = 0
-
-    def split_sizes(self, validation_share: float | None) -> tuple[int, int, int] | None:
-        """How many examples are for training, validation and test; None where that is not known yet."""
-        return None if self.examples is None else split_sizes(self.examples, self.official_test, validation_share)
-
-
-EMBEDDED: Mapping[str, Facts] = {
-    "digits": Facts((8, 8, 1), 10, 1797),
-    "wine": Facts((13,), 3, 178),
-    "breast_cancer": Facts((30,), 2, 569),
-}
-
-
-def split_sizes(examples: int, official_test: int, validation_share: float | None = None) -> tuple[int, int, int]:
-    """Return how many are for training, validation (20 %, at most 5,000) and test (as many as official, else 20 %).
-
-    validation_share: of all examples, in place of the 20 %, and without a limit.
-    """
-    test = official_test or math.ceil(TEST_SHARE * examples)
-    validation = min(MOST_VALIDATION, round(VALIDATION_SHARE * examples))
-    if validation_share is not None:
-        validation = round(validation_share * examples)
-    return examples - test - validation, validation, test
 
 
 def facts_of(name: str, data_dir: Path | None = None) -> Facts:

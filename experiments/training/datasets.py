@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 
 from experiments.configuration.dataset import OWN_FILES
+from experiments.configuration.facts import EMBEDDED, Facts, split_sizes
 from experiments.configuration.run import DatasetConfig
 from experiments.training.dataset_facts import (
-    EMBEDDED,
     DatasetError,
-    Facts,
     briefly,
     damaged,
     find_builder,
@@ -28,7 +27,6 @@ from experiments.training.dataset_facts import (
     known_facts,
     parts_of,
     quietly,
-    split_sizes,
 )
 from experiments.training.examples import Dataset, check_labels, facts_of_classes, of_classes, unit_of
 from experiments.training.own_data import read_own_file

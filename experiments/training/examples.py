@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.configuration.facts import Facts, split_sizes
 from experiments.configuration.run import DatasetConfig
-from experiments.training.dataset_facts import DatasetError, Facts, split_sizes
+from experiments.training.dataset_facts import DatasetError
 
 
 @dataclass(frozen=True, eq=False)

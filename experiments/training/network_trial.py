@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from experiments.configuration.facts import Facts
 from experiments.configuration.run import RunConfig
-from experiments.training.dataset_facts import Facts
 from experiments.training.probes import Probes
 from models.initialization import initial_kernels
 from models.networks import build_model

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from experiments.configuration.experiment import Experiment
+from experiments.configuration.facts import Facts
 from experiments.configuration.loading import fault_of_run
 from experiments.configuration.probes import OF_IMAGES
 from experiments.configuration.run import DatasetConfig, RunConfig
-from experiments.training.dataset_facts import DatasetError, Facts
+from experiments.training.dataset_facts import DatasetError
 
 
 def faults_of_data(experiment: Experiment, known: Mapping[str | DatasetConfig, Facts | DatasetError]) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from places import place, record, task, write
 
+from experiments.configuration.facts import EMBEDDED
 from experiments.configuration.run import RunConfig
 from experiments.records import storage
 from experiments.sweeping.planning import (
@@ -17,7 +18,7 @@ from experiments.sweeping.planning import (
     plan_sweep,
     relative_cost,
 )
-from experiments.training.dataset_facts import EMBEDDED, DatasetError
+from experiments.training.dataset_facts import DatasetError
 
 
 def test_equal_configurations_are_trained_once_for_all_their_places(tmp_path: Path):

@@ -11,8 +11,8 @@ from own_networks import HEAD, MLP, own_network
 from probing import RATE, Case
 from programs import DIGITS
 
+from experiments.configuration.facts import Facts
 from experiments.configuration.run import Probe, RunConfig
-from experiments.training.dataset_facts import Facts
 from experiments.training.network_trial import fault_of_network
 from experiments.training.probes import Probes
 from experiments.training.program import Program

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from own_examples import IMAGES, X, Y, npz
 
+from experiments.configuration.facts import EMBEDDED, Facts
 from experiments.configuration.run import DatasetConfig, RunConfig
-from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts
+from experiments.training.dataset_facts import DatasetError
 from experiments.training.datasets import Dataset, batch_order, known_of_sources, load_dataset, split_dataset
 from experiments.training.orders import order_of
 from experiments.training.program import Program

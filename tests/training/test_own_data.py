@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from own_examples import CSV, IMAGES, ROWS, X, Y, csv, experiment_file, npz
 
+from experiments.configuration.facts import Facts
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import DatasetConfig
-from experiments.training.dataset_facts import DatasetError, Facts
+from experiments.training.dataset_facts import DatasetError
 from experiments.training.datasets import known_of_sources, load_dataset, split_dataset
 from experiments.training.own_data import read_own_file
 from experiments.training.suitability import faults_of_data

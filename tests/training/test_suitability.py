@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from real_data import prepared_data_dir
 
+from experiments.configuration.facts import EMBEDDED, Facts, split_sizes
 from experiments.configuration.loading import load_experiment
 from experiments.configuration.run import RunConfig
-from experiments.training.dataset_facts import EMBEDDED, DatasetError, Facts, facts_of, known_facts, split_sizes
+from experiments.training.dataset_facts import DatasetError, facts_of, known_facts
 from experiments.training.datasets import known_of_sources, load_dataset
 from experiments.training.suitability import faults_of_data, misfits, require_fit
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from experiments.configuration.facts import Facts
 from experiments.configuration.run import DatasetConfig
-from experiments.training.dataset_facts import DatasetError, Facts, facts_of
+from experiments.training.dataset_facts import DatasetError, facts_of
 from experiments.training.datasets import load_dataset, split_dataset
 
 IMAGE = tfds.features.Image(shape=(2, 3, 1))
