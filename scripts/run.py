@@ -72,7 +72,7 @@ def run(
     with ending_in_words():
         from experiments.sweeping.sweep import SweepOptions
 
-        studies = _load(configs, overrides or [], out)
+        studies = _load(configs, overrides or [], out, data_dir)
         options = SweepOptions(
             workers=workers,
             threads=threads,
@@ -86,15 +86,16 @@ def run(
             raise typer.Exit(FAILED)
 
 
-def _load(configs: list[Path], overrides: list[str], out: Path) -> list[Study]:
+def _load(configs: list[Path], overrides: list[str], out: Path, data_dir: Path | None) -> list[Study]:
     from experiments.records.ownership import Origin
     from experiments.study import Study
+    from experiments.training.datasets import known_in
 
-    studies, faults = [], []
+    studies, faults, known = [], [], known_in(data_dir)
     for path in configs:
         try:
             origin = Origin(path, tuple(overrides))
-            studies.append(Study(load_experiment(path, overrides), out / origin.folder_name(), origin))
+            studies.append(Study(load_experiment(path, overrides, known), out / origin.folder_name(), origin))
         except ConfigError as error:
             faults += error.faults
     names = [study.experiment.name for study in studies]

@@ -218,11 +218,20 @@ def _axes_of_part(part: PartConfig, config: ExperimentConfig) -> Iterator[Fault]
     if len(places) > 1 and part.per_seed == "slope" and not all(_is_number(v) and float(v) > 0 for v in places):
         yield ("axis",), "slope is per doubling of an axis of numbers, all above 0"
     field = "evaluate_every"
+    at_a_step = part.measure in ("value_at_step", "gradient_ratio")
+    if at_a_step and part.step and _has_epochs(config):
+        yield ("step",), "cannot be known to be an evaluation with run.epochs; give run.steps and run.evaluate_every"
+        return
     intervals = {changes.get(field, config.run.evaluate_every) for changes in config.arms.values()}
     for every in config.grid.get(field, intervals):
         is_measured = not (isinstance(every, int) and every > 0 and (part.step or 0) % every)  # else a fault there
-        if part.measure in ("value_at_step", "gradient_ratio") and not is_measured:
+        if at_a_step and not is_measured:
             yield ("step",), f"must be a multiple of {field} ({every:,}), got {part.step:,}"
+
+
+def _has_epochs(config: ExperimentConfig) -> bool:
+    given = [config.run.epochs, *(changes.get("epochs") for changes in config.arms.values())]
+    return "epochs" in config.grid or any(epochs is not None for epochs in given)
 
 
 def _is_number(value: Any) -> bool:

@@ -15,11 +15,8 @@ from experiments.configuration.yaml_source import shown
 
 BATCH_NORM = ("bn", "batch", "batch_norm", "batchnorm", "batch_normalization", "batchnormalization")
 _OF_BN = "custom (this project's layer) or stock (Keras's)"
-_OF_EPOCHS = "training is counted in steps, one a batch: steps = epochs × training examples / batch_size"
 _OF_EXPERIMENTS = "a file is one experiment, whose variants are arms"
 _ADVICE = dict.fromkeys(BATCH_NORM, f"batch normalization is model.norm.kind: {_OF_BN}") | {
-    "epoch": _OF_EPOCHS,
-    "epochs": _OF_EPOCHS,
     "experiment": _OF_EXPERIMENTS,
     "experiments": _OF_EXPERIMENTS,
 }

@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from experiments.configuration.cross_references import cell_count, reference_faults
+from experiments.configuration.epochs import Known, in_steps, known_by_name
 from experiments.configuration.experiment import MOST_RUNS, WHY_NO_MORE, Cell, Experiment, ExperimentConfig
 from experiments.configuration.faults import validate
 from experiments.configuration.idle_settings import effects
@@ -26,10 +27,11 @@ from experiments.configuration.yaml_source import ConfigError, Key, Source, pars
 GAVE_WAY = "has no effect, as arm or grid set in its place another; keep one"
 
 
-def load_experiment(path: Path, overrides: list[str] | None = None) -> Experiment:
+def load_experiment(path: Path, overrides: list[str] | None = None, known: Known = known_by_name) -> Experiment:
     """Read and check an experiment file; raises ConfigError with every fault found.
 
-    overrides: `field=value` texts, dotted from the top of the file, as given to `--set`.
+    overrides: `field=value` texts, dotted from the top of the file, as given to `--set`. known: of data, where the file
+    counts in epochs.
     """
     source = read_yaml(path)
     for override in overrides or []:
@@ -38,7 +40,7 @@ def load_experiment(path: Path, overrides: list[str] | None = None) -> Experimen
         if not equals or not all(dotted.split(".")):
             raise ConfigError([f"{place}: expected field=value, such as run.steps=500"])
         source.set(override_key(dotted), parse_value(text, place, dotted), place)
-    return check_experiment(path.stem, source)
+    return check_experiment(path.stem, source, known)
 
 
 def override_key(dotted: str) -> Key:
@@ -47,14 +49,14 @@ def override_key(dotted: str) -> Key:
     return tuple(dotted.split(".") if whole is None else dotted.split(".", whole))
 
 
-def check_experiment(name: str, source: Source) -> Experiment:
+def check_experiment(name: str, source: Source, known: Known = known_by_name) -> Experiment:
     """Resolve a read file into an Experiment; raises ConfigError with every fault found."""
     config, found = validate(ExperimentConfig, source.value)
     checkable = config or _without(source.value, {key[0] for key, _ in found if key})
     if checkable is not None:
         found += reference_faults(checkable, _mapping(source.value.get("run")))
     faults = [_report(source, key, text) for key, text in found]
-    cells, origins = _check_cells(source, faults)
+    cells, origins = _check_cells(source, faults, known)
     if faults:
         raise ConfigError(list(dict.fromkeys(faults)))
     assert config is not None
@@ -80,7 +82,9 @@ def _without(value: dict[str, Any], faulty: set[str | int]) -> ExperimentConfig 
         return None
 
 
-def _check_cells(source: Source, faults: list[str]) -> tuple[dict[Cell, RunConfig], dict[Cell, dict[Key, Key]]]:
+def _check_cells(
+    source: Source, faults: list[str], known: Known
+) -> tuple[dict[Cell, RunConfig], dict[Cell, dict[Key, Key]]]:
     """Resolve every arm with every combination of grid values, and tell where each sets which fields.
 
     faults: what is wrong beyond the base run is added.
@@ -121,6 +125,8 @@ def _check_cells(source: Source, faults: list[str]) -> tuple[dict[Cell, RunConfi
             if run is not None:
                 values = tuple(_value_at(run, axis) for axis in grid)
                 run, found = with_own_files(run, functools.partial(_place, source, origins))
+                if not found:
+                    run, found = in_steps(run, known)
                 faults += [_report(source, _origin(key, origins), text) for key, text in found]
                 cells[arm, values], origins_of_cells[arm, values] = run, origins
                 for axis, value, (i, _) in zip(grid, values, choice, strict=True):

@@ -41,6 +41,8 @@ seeds: 20
   combination of grid values and every seed.
 * `extends: other.yaml` builds on another file: fields are laid over its fields one by one, arms and grid whole.
 * `--set run.steps=500` overrides a field from the command line.
+* Equal steps are other numbers of examples where arms or grid change `dataset.batch_size`; `epochs` in place of `steps`
+  gives each as many steps as its batches need. A run is known by its steps: written out, they are the same run.
 * Numbers may be written in every way, `1e-3` too. `null` is a value, that of a field not given; a field with nothing
   after its colon is refused, and so is a setting that no run makes anything of.
 * Numbers that a network computes with lie between {FLOAT32[0]:g} and {FLOAT32[1]:g}.

@@ -18,7 +18,7 @@ from experiments.configuration.gan import GanConfig, faults_of_gan
 from experiments.configuration.optimizer import DECOUPLED, OptimizerConfig, ScheduleConfig
 from experiments.configuration.probes import OF_ONE_BATCH, Probe
 from models.config import ModelConfig
-from models.fields import AtMost, BatchSize, Count, Later, Natural, Share, Strict, UsedWith
+from models.fields import AtMost, BatchSize, Count, Later, Natural, Positive, Share, Strict, UsedWith
 from models.norm_config import BATCH_NORMS
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
@@ -49,6 +49,16 @@ class RunConfig(Strict):
         1000, description="optimizer updates, a multiple of evaluate_every; 0: look at the initial network alone"
     )
     evaluate_every: Count = Field(50, description="steps from one evaluation, with its probes, to the next")
+    epochs: Annotated[Positive | None, Later(None)] = Field(
+        None,
+        description="in place of steps and evaluate_every: passes over the training examples, which come to as many "
+        "steps as batch_size makes of them, so that batches of all sizes see equally many examples, but for half an "
+        "evaluate_every at most",
+        examples=[10],
+    )
+    evaluations: Annotated[Count | None, Later(None), UsedWith("epochs")] = Field(
+        None, description="with epochs, about how many there are after the first, evenly apart; null: 20"
+    )
     evaluation_examples: Count | None = Field(
         None,
         description="look at the first so many of the validation split at an evaluation, and of the test split "
@@ -80,6 +90,18 @@ class RunConfig(Strict):
     seed: Seed = Field(
         0, description="of data split, order and initial weights; not to be set here: it comes from seeds at the top"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _steps_or_epochs(cls, values: Any) -> Any:
+        if not (isinstance(values, dict) and values.get("epochs") is not None):
+            return values
+        for name, other in (("steps", ""), ("evaluate_every", ", or give evaluations")):
+            if name in values:
+                raise ValueError(
+                    f"epochs ({values['epochs']}) and {name} ({values[name]}) exclude each other; keep one{other}"
+                )
+        return {**values, "steps": 0}  # until they are known, see `epochs.in_steps`
 
     @model_validator(mode="after")
     def _whole_evaluations(self) -> RunConfig:

@@ -7,7 +7,7 @@ and remembers the file and line of every value, so that an error can name its pl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,11 @@ _BASE_60 = re.compile(r"^[-+]?\d+(:\d+)+(\.\d*)?$")
 MOST_VALUES = 100_000  # of a file, lest nested aliases grow without end
 MOST_SHOWN = 100  # characters of a value in an error
 REPLACED_WHOLE = ("arms", "grid")
-GIVES_WAY = {  # to a field of dataset that is laid over it: what says the same otherwise, or something of it
-    "name": ("file", "label", "sha256"),
-    "file": ("name", "sha256"),
+GIVES_WAY = {  # to a field that is laid over it, by its section: what says the same otherwise, or something of it
+    ("dataset", "name"): ("file", "label", "sha256"),
+    ("dataset", "file"): ("name", "sha256"),
+    ("run", "epochs"): ("steps", "evaluate_every"),
+    ("run", "steps"): ("epochs", "evaluations"),
 }
 _OCTAL = re.compile(r"^[-+]?0\d+$")
 
@@ -239,17 +241,22 @@ def _merge(base: Source, top: Source) -> Source:
             if mergeable and not (len(here) == 1 and name in REPLACED_WHOLE):
                 lay(under[name], value, here)
                 continue
-            _lay(under, here, value, merged.places)
+            _lay(under, here, value, merged.places, over)
             merged.places.update({k: p for k, p in top.places.items() if k[: len(here)] == here})
 
     lay(merged.value, top.value, ())
     return merged
 
 
-def _lay(section: dict[str, Any], key: Key, value: Any, places: dict[Key, str]) -> None:
-    """Give the last field of `key` its value, in place of all that stood there and of what gives way to it."""
+def _lay(section: dict[str, Any], key: Key, value: Any, places: dict[Key, str], beside: Iterable[str] = ()) -> None:
+    """Give the last field of `key` its value, in place of all that stood there and of what gives way to it.
+
+    beside: what is laid over the section together with it, and stays.
+    """
     *path, name = map(str, key)
-    ways = GIVES_WAY.get(name, ()) if path[-1:] == ["dataset"] and value is not None else ()
+    section_name = path[-1] if path else "run"  # of which a cell has no more
+    ways = GIVES_WAY.get((section_name, name), ()) if value is not None else ()
+    ways = tuple(other for other in ways if other not in beside)
     for other in ways:
         section.pop(other, None)
     gone = [key, *((*key[:-1], other) for other in ways)]

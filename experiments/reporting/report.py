@@ -23,8 +23,10 @@ from experiments.analysis.measures import FRECHET
 from experiments.analysis.part_runs import Results
 from experiments.analysis.statistics import AACheck
 from experiments.analysis.tuning import plain
+from experiments.configuration.epochs import EVALUATIONS
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
 from experiments.configuration.gan import GanConfig
+from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve
 from experiments.reporting import wording
 from experiments.reporting.arm_styles import kinds_of
@@ -204,7 +206,7 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
         ("network", model.build or _list([f"{model.kind} {layers}", model.activation, initialization])),
         *([("against", _against(run.gan))] if run.gan else []),
         ("optimizer", _list([optimizer.kind, *constants])),
-        ("training", f"{run.steps:,} steps, evaluated every {run.evaluate_every}"),
+        ("training", _length(run)),
         *[(f"arm {arm}", _list(f"{k} = {_flat(v)}" for k, v in changes.items()) or "the base run") for arm, changes in
           experiment.arms.items()],
         *[(axis, _list(map(_flat, values))) for axis, values in experiment.grid.items()],
@@ -213,6 +215,12 @@ def settings_words(experiment: ExperimentConfig) -> list[tuple[str, str]]:
     if tuning:
         words.append(("tuning", f"{tuning.over} of each arm, on seeds {_ranges(tuning.seeds)}"))
     return words
+
+
+def _length(run: RunConfig) -> str:
+    if run.epochs is None:
+        return f"{run.steps:,} steps, evaluated every {run.evaluate_every}"
+    return f"{wording.plain_number(run.epochs)} epochs, evaluated about {run.evaluations or EVALUATIONS} times"
 
 
 def _against(gan: GanConfig) -> str:

@@ -125,7 +125,7 @@ def examples_seen(configs: Iterable[RunConfig], known: Mapping[str | DatasetConf
             for size in sorted(of_steps)
         ]
         if steps and len(seen) > 1:
-            lines.append(f"examples of {name} seen in {steps:,} steps by {', '.join(seen)}")
+            lines.append(f"examples of {name} seen in {steps:,} steps by {', '.join(seen)}; epochs make them equal")
     return lines
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 
 from experiments.configuration.dataset import OWN_FILES
 from experiments.configuration.facts import EMBEDDED, Facts, split_sizes
+from experiments.configuration.faults import Fault
 from experiments.configuration.run import DatasetConfig
 from experiments.training.dataset_facts import (
     DatasetError,
@@ -78,6 +79,19 @@ def known_of_sources(
                 known[source] = facts_of_classes(named[source.name], source)
         except DatasetError as error:
             known[source] = error
+    return known
+
+
+def known_in(data_dir: Path | None) -> Callable[[DatasetConfig], Facts | Fault]:
+    """Return what tells of a data set all that is known before training, each time by what it told first."""
+    told: dict[str | DatasetConfig, Facts | Fault] = {}
+
+    def known(dataset: DatasetConfig) -> Facts | Fault:
+        if (source := dataset.source) not in told:
+            (found,) = known_of_sources([source], data_dir).values()
+            told[source] = (tuple(found.field.split(".")), found.text) if isinstance(found, DatasetError) else found
+        return told[source]
+
     return known
 
 

@@ -57,7 +57,8 @@ def with_change(config: RunConfig, dotted: str, value: Any) -> RunConfig:
 
 # Renormalization and virtual batches need kind: custom; Adam and SGD take all of the optimizer's fields.
 CUSTOM = RunConfig.model_validate({"model": {"norm": {"kind": "custom"}}})
-NOT_ALONE = (  # which need another field beside
+NOT_ALONE = (  # which need another field beside, or its absence
+    "epochs",
     "model.norm.recurrent",
     "model.norm.renorm_relaxed_by",
     "model.branch_scale",

@@ -11,7 +11,6 @@ RUN = f"is not one of {', '.join(RunConfig.model_fields)}"
 TOP = "is not one of title, run, arms, grid, tuning, edges, seeds, claim"
 OF_BN = "custom (this project's layer) or stock (Keras's)"
 BN = f"batch normalization is model.norm.kind: {OF_BN}"
-STEPS = "training is counted in steps, one a batch: steps = epochs × training examples / batch_size"
 SECTION = "expected fields and their values, such as"
 
 
@@ -30,7 +29,6 @@ NETWORK = ", ".join(ModelConfig.model_fields)
         ("run: {lr: 0.1}", f"run.lr: no such field; 'lr' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {optimizer: {lr: 0.1}}", "run.optimizer.lr: no such field; 'lr' is not one of kind, learning_rate, momentum, nesterov, weight_decay, weight_decay_over, beta_1, beta_2, schedule; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {momentum: 0.9}", f"run.momentum: no such field; 'momentum' {RUN}; did you mean 'run.model.norm.momentum' or 'run.optimizer.momentum'?"),
-        ("run: {epochs: 10}", f"run.epochs: no such field; 'epochs' {RUN}; {STEPS}"),
         ("run: {batch_norm: true}", f"run.batch_norm: no such field; 'batch_norm' {RUN}; {BN}"),
         ("run: {scale: 1}", f"run.scale: no such field; 'scale' {RUN}; did you mean 'run.model.norm.scale'?"),
         ("run: {step: 1}", f"run.step: no such field; 'step' {RUN}; did you mean 'steps'?"),

@@ -180,7 +180,10 @@ def test_a_damaged_result_is_told_with_its_remedy(first: tuple[Path, str]):
 def test_a_dry_run_says_what_each_batch_size_sees(tmp_path: Path):
     smaller = "arms.small={dataset.batch_size: 8}"
     done = command(ROOT / "configs/quickstart.yaml", "--set", smaller, "--out", tmp_path, "--dry-run")
-    assert "seen in 800 steps by batch 8: 6,400 (5.9 epochs), batch 60: 48,000 (44.5 epochs)\n" in done.stdout
+    assert (
+        "seen in 800 steps by batch 8: 6,400 (5.9 epochs), batch 60: 48,000 (44.5 epochs); epochs make them equal\n"
+        in done.stdout
+    )
 
 
 def test_a_dry_run_loads_no_tensorflow(tmp_path: Path):

@@ -30,6 +30,7 @@ from matplotlib.figure import Figure
 from experiments import reporting
 from experiments.analysis.part_runs import Side
 from experiments.configuration.claim import ClaimConfig
+from experiments.configuration.experiment import ExperimentConfig
 from experiments.configuration.run import RunConfig
 from experiments.records.storage import Curve, Record
 from experiments.reporting.commands import PROJECT
@@ -231,3 +232,12 @@ def test_settings_name_what_was_trained() -> None:
     assert found["optimizer.learning_rate"] == "0.1, 1"
     assert found["evaluation seeds"] == "0–2, 7"
     assert found["tuning"] == "optimizer.learning_rate of each arm, on seeds 100–104"
+
+
+def test_a_length_in_epochs_is_told_in_epochs() -> None:
+    def length(**run: float) -> str:
+        return dict(settings_words(ExperimentConfig.model_validate({"title": "t", "run": run})))["training"]
+
+    assert length(steps=400, evaluate_every=10) == "400 steps, evaluated every 10"
+    assert length(epochs=2.5) == "2.5 epochs, evaluated about 20 times"
+    assert length(epochs=10, evaluations=40) == "10 epochs, evaluated about 40 times"

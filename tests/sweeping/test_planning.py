@@ -118,11 +118,14 @@ def of_batches(*sizes: int, name: str = "digits", **fields: int) -> list[RunConf
 def test_batches_of_several_sizes_see_other_numbers_of_examples_in_equal_steps():
     digits = of_batches(64, 8, 64)  # of 1,797 digits 1,078 are trained on
     seen = "examples of digits seen in 200 steps by batch 8: 1,600 (1.5 epochs), batch 64: 12,800 (11.9 epochs)"
+    seen += "; epochs make them equal"
     assert examples_seen(digits, EMBEDDED) == [seen]
     few = of_batches(8, 64, train_examples=100)
     assert examples_seen(few, EMBEDDED) == [seen.replace("1.5", "16.0").replace("11.9", "128.0")]
     of_unknown = examples_seen(of_batches(8, 64, name="mnist"), {"mnist": DatasetError("dataset.name", "not here")})
-    assert of_unknown == ["examples of mnist seen in 200 steps by batch 8: 1,600, batch 64: 12,800"]
+    assert of_unknown == [
+        "examples of mnist seen in 200 steps by batch 8: 1,600, batch 64: 12,800; epochs make them equal"
+    ]
 
 
 def test_where_examples_are_equal_or_steps_are_not_nothing_is_said_of_them():
