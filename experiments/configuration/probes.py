@@ -10,6 +10,7 @@ Probe = Literal[
     "gradients",
     "saturation",
     "standardization",
+    "held_out_standardization",
     "covariate_shift",
     "landscape",
     "affine_identity",
@@ -44,6 +45,11 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "`standardization/mean` and `standardization/variance`: how far batch-normalized values, before γ and "
         "β, are from mean 0 and variance σ²/(σ² + ε), the worst of all units. Costs each normalization once "
         "more."
+    ),
+    "held_out_standardization": (
+        "`held_out_standardization/mean` and `held_out_standardization/variance`: the same of the first 1,000 "
+        "validation examples, normalized by the statistics of the run, whose σ² it is: what inference gives. Costs a "
+        "forward pass over these, once, after the last step."
     ),
     "covariate_shift": (
         "`covariate_shift/change` and `covariate_shift/cosine`: relative change of a layer's gradient when "
@@ -96,7 +102,8 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "these, once, after the last step. Needs images."
     ),
 }
-OF_BATCH_NORM: tuple[Probe, ...] = ("standardization", "affine_identity", "weight_scale")  # nothing to see without it
+AT_BATCH_NORMS: tuple[Probe, ...] = ("standardization", "held_out_standardization", "affine_identity")
+OF_BATCH_NORM: tuple[Probe, ...] = (*AT_BATCH_NORMS, "weight_scale")  # nothing to see without it
 OF_IMAGES: tuple[Probe, ...] = ("corruptions", "attack")
 OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_examples`
     "pre_activations",
@@ -107,5 +114,7 @@ OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_example
     "landscape",
     "representation",
     "first_guess",
-    *OF_BATCH_NORM,
+    "standardization",
+    "affine_identity",
+    "weight_scale",
 )

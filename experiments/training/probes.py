@@ -98,6 +98,25 @@ class Probes:
             results |= self._landscape(weights, x, labels, loss, gradients, learning_rate)
         return results
 
+    def held_out(self, x: tf.Tensor, state: Tensors) -> Metrics:
+        """Return what `held_out_standardization` sees on inputs x that are not trained on.
+
+        state: the network's variables that are not trained, with the statistics by which it is read. Worst |mean| and
+        |variance − σ²/(σ²+ε)| over units and layers, before γ and β, with the variance σ² that it is read by.
+        """
+        values = {id(v): value for v, value in zip(self.network.non_trainable_variables, state, strict=True)}
+        weights = [tf.convert_to_tensor(v) for v in self.network.trainable_variables]
+        means, variances = [], []
+        norm_in = self._parts(self._outputs(weights, x, values)[1:])[2]
+        for layer, z in zip(self.batch_norms, norm_in, strict=True):
+            ones, zeros = tf.ones(z.shape[-1]), tf.zeros(z.shape[-1])
+            mean, variance = _moments(_with_affine(layer, z, ones, zeros, values))
+            of_population = values[id(layer.moving_variance)]
+            means.append(tf.reduce_max(tf.abs(mean)))
+            variances.append(tf.reduce_max(tf.abs(variance - of_population / (of_population + layer.epsilon))))
+        name = "held_out_standardization"
+        return {f"{name}/mean": tf.reduce_max(means), f"{name}/variance": tf.reduce_max(variances)}
+
     def metrics(self, measured: dict[str, np.ndarray]) -> dict[str, float]:
         """Return the metrics of a step from what `measure` saw: raw pre-activations become percentiles."""
         metrics: dict[str, float] = {}
@@ -112,11 +131,12 @@ class Probes:
                     metrics |= {f"{name}/unit_{u:03}/p{p}": float(v) for u, v in enumerate(of_units)}
         return metrics
 
-    def _outputs(self, weights: Tensors, x: tf.Tensor) -> Tensors:
-        statistics = [tf.convert_to_tensor(v) for v in self._tapped.non_trainable_variables]
+    def _outputs(self, weights: Tensors, x: tf.Tensor, state: dict[int, tf.Tensor] | None = None) -> Tensors:
+        """Outputs and taps in training or, by the values of `state`, in inference."""
+        statistics = _values_of(self._tapped.non_trainable_variables, state)
         by_variable = {id(v): w for v, w in zip(self.network.trainable_variables, weights, strict=True)}
         values = [by_variable[id(v)] for v in self._tapped.trainable_variables]
-        outputs, _ = self._tapped.stateless_call(values, statistics, x, training=True)
+        outputs, _ = self._tapped.stateless_call(values, statistics, x, training=state is None)
         return tf.nest.flatten(outputs)  # a single one comes without a list
 
     def _gradients(self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Tensors, Tensors]:
@@ -228,13 +248,19 @@ def _moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.nn.moments(z, axes=list(range(len(z.shape) - 1)))
 
 
-def _with_affine(layer: keras.Layer, z: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tf.Tensor:
-    """Apply a batch normalization to z with another γ and β, where it has them."""
+def _values_of(variables: list[keras.Variable], state: dict[int, tf.Tensor] | None) -> Tensors:
+    """The values of variables that `state` has by their identity; without it those they have."""
+    return [tf.convert_to_tensor(v) if state is None else state[id(v)] for v in variables]
+
+
+def _with_affine(
+    layer: keras.Layer, z: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, state: dict[int, tf.Tensor] | None = None
+) -> tf.Tensor:
+    """Apply a batch normalization to z with another γ and β, where it has them: as `Probes._outputs` has it."""
     others: dict[str, Any] = {"gamma": gamma, "beta": beta}
     values = [others[v.name] for v in layer.trainable_variables]
-    output, _ = layer.stateless_call(
-        values, [tf.convert_to_tensor(v) for v in layer.non_trainable_variables], z, training=True
-    )
+    statistics = _values_of(layer.non_trainable_variables, state)
+    output, _ = layer.stateless_call(values, statistics, z, training=state is None)
     return output
 
 

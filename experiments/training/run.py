@@ -12,6 +12,7 @@ from experiments.configuration.run import RunConfig
 from experiments.training.changed_images import attacked, corrupted
 from experiments.training.datasets import Split, split_dataset
 from experiments.training.evaluation import (
+    EVALUATION_BATCH,
     LookedAt,
     evaluated_parts,
     in_calls,
@@ -95,6 +96,8 @@ def train(program: Program, config: RunConfig) -> Iterator[Evaluated]:
                 metrics |= _tested(program, split, examples.shape, seen_by)
             if "corruptions" in config.probes:
                 metrics |= corrupted(program, split, seen_by.population)
+            if "held_out_standardization" in config.probes:
+                metrics |= _held_out(program, split, seen_by)
             if "attack" in config.probes:
                 metrics |= attacked(program, config.seed, split, seen_by.population)
         metrics |= program.probes.metrics(stretch.measured)
@@ -148,6 +151,17 @@ def _read(program: Program, parts: Mapping[str, np.ndarray], losses: np.ndarray,
         for name, of_losses, of_hits in zip(program.readings.names, losses, hits, strict=True)
         for metric, value in means_of_parts(parts, of_losses, of_hits).items()
     }
+
+
+def _held_out(program: Program, split: Split, seen_by: LookedAt) -> dict[str, float]:
+    """What normalized values look like on validation examples, by the statistics of the run."""
+    readings = program.readings
+    if not program.probes.batch_norms:
+        return {}
+    population = program.examples(seen_by.population)[0] if readings.recomputes else None
+    state = readings.state(readings.statistics(population)[0])
+    found = program.probes.held_out(program.examples(split.validation[:EVALUATION_BATCH])[0], state)
+    return {name: float(value) for name, value in found.items()}
 
 
 def _tested(program: Program, split: Split, shape: tuple[int, ...], seen_by: LookedAt) -> dict[str, float]:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import keras
 
-from experiments.configuration.run import Probe, RunConfig
+from experiments.configuration.probes import AT_BATCH_NORMS, Probe
+from experiments.configuration.run import RunConfig
 from models.norm_config import BATCH_NORMS
 from models.own_network import NetworkError, own_kernels
 
 AT_ACTIVATIONS: tuple[Probe, ...] = ("pre_activations", "unit_percentiles", "saturation", "representation")
-AT_BATCH_NORMS: tuple[Probe, ...] = ("standardization", "affine_identity")
 ACTIVATIONS: tuple[type[keras.Layer], ...] = (
     keras.layers.Activation,
     keras.layers.ReLU,

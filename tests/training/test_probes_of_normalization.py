@@ -8,7 +8,9 @@ import keras
 import numpy as np
 import pytest
 from probing import Case, length
+from programs import DIGITS, curves_of, inputs, program, run_config
 
+from experiments.training.datasets import split_dataset
 from experiments.training.probes import WEIGHT_SCALES
 
 
@@ -98,3 +100,39 @@ def test_normalization_behind_the_activation_is_measured_there():
     found = case.metrics()
     assert found["standardization/mean"] < 1e-5
     assert found["affine_identity/error"] < 1e-5
+
+
+@pytest.mark.parametrize("statistics", ["population", "moving"])
+def test_held_out_examples_are_normalized_by_the_statistics_of_the_run(statistics: str):
+    asked = run_config({"norm": {"kind": "custom"}}, statistics=statistics, probes=["held_out_standardization"])
+    used = program(asked)
+    curves = curves_of(asked, used)
+    split = split_dataset(DIGITS, asked.dataset, asked.seed)
+    seen, held_out = (inputs(part[:1000]).reshape(-1, 64).astype(float) for part in (split.train, split.validation))
+    means, variances = [], []
+    for i in (1, 2):
+        norm = used.network.get_layer(f"norm_{i}")
+        seen, held_out = (h @ used.network.get_layer(f"linear_{i}").kernel.numpy() for h in (seen, held_out))
+        mean, variance = seen.mean(axis=0), seen.var(axis=0)
+        if statistics == "moving":
+            mean, variance = norm.moving_mean.numpy(), norm.moving_variance.numpy()
+        normal = (held_out - mean) / np.sqrt(variance + 1e-3)
+        means.append(np.abs(normal.mean(axis=0)).max())
+        variances.append(np.abs(normal.var(axis=0) - variance / (variance + 1e-3)).max())
+        gamma, beta = norm.gamma.numpy(), norm.beta.numpy()
+        seen, held_out = (np.tanh(gamma * (h - mean) / np.sqrt(variance + 1e-3) + beta) for h in (seen, held_out))
+    assert curves["held_out_standardization/mean"] == [(20, pytest.approx(max(means), rel=1e-3))]
+    assert curves["held_out_standardization/variance"] == [(20, pytest.approx(max(variances), rel=1e-3))]
+    assert max(means) > 0.01  # no identity
+
+
+def test_looking_at_held_out_examples_changes_nothing():
+    of_run = {"kind": "custom"}
+    with_probe = curves_of(run_config({"norm": of_run}, probes=["held_out_standardization"]))
+    without = curves_of(run_config({"norm": of_run}))
+    assert {name: with_probe[name] for name in without} == without
+    assert with_probe.keys() - without.keys() == {f"held_out_standardization/{what}" for what in ("mean", "variance")}
+
+
+def test_without_batch_normalization_there_is_nothing_held_out_to_see():
+    assert not any("held_out" in name for name in curves_of(run_config(probes=["held_out_standardization"])))
