@@ -61,10 +61,12 @@ class ModelConfig(Strict):
     depth: Annotated[Count, _BUILT_HERE] = Field(
         1, description="how often the list of layers is repeated; at most 1,000 layers in all"
     )
-    activation: Annotated[Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "selu"], _BUILT_HERE] = Field(
+    activation: Annotated[
+        Literal["relu", "sigmoid", "tanh", "gelu", "leaky_relu", "elu", "selu", "linear"], _BUILT_HERE
+    ] = Field(
         "sigmoid",
         description="of every hidden layer; gelu: the exact one; leaky_relu: slope 0.2 below 0; selu: asks for "
-        "initialization: lecun_normal (Klambauer et al. 2017)",
+        "initialization: lecun_normal (Klambauer et al. 2017); linear: none",
     )
     norm: NormConfig = Field(
         NormConfig(), description="normalization of every hidden layer", examples=[{"kind": "custom"}]

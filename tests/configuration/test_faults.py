@@ -22,8 +22,8 @@ NO_SEED = "runs take their seeds from the field seeds at the top, such as seeds:
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("run:\n  model: {activation: sigmod}", "run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; did you mean 'sigmoid'?"),
-        ("run:\n  model: {activation: no}", "run.model.activation: False is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; YAML reads yes/no/on/off as a boolean, quote it"),
+        ("run:\n  model: {activation: sigmod}", "run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu, linear; did you mean 'sigmoid'?"),
+        ("run:\n  model: {activation: no}", "run.model.activation: False is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu, linear; YAML reads yes/no/on/off as a boolean, quote it"),
         ("run:\n  probes: [gradient]", f"run.probes.0: 'gradient' is not one of {PROBES}; did you mean 'gradients'?"),
         ("run:\n  stepss: 5", f"run.stepss: no such field; 'stepss' is not one of {RUN_FIELDS}; did you mean 'steps'?"),
         ("run:\n  model: {norm: {knd: custom}}", f"run.model.norm.knd: no such field; 'knd' is not one of {NORM}; did you mean 'kind'?"),
@@ -151,7 +151,7 @@ claim:
 """
     axes = "optimizer.learning_rate, steps"
     assert sorted(faults_of(tmp_path, text), key=lambda fault: int(fault.split(":")[1])) == [
-        "x.yaml:3: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; did you mean 'sigmoid'?",
+        "x.yaml:3: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu, linear; did you mean 'sigmoid'?",
         "x.yaml:5: arms.a.model.norm.kind: 'custm' is not one of none, custom, stock, noisy, detached, mean_only, variance_only, layer, group, instance, rms, dyt; "
         "did you mean 'custom'?",
         f"x.yaml:6: arms.b.seed: {NO_SEED}",

@@ -218,8 +218,8 @@ def test_faults_of_all_files_end_with_status_2(tmp_path: Path):
     done = command(bad, tmp_path / "missing.yaml", TINY, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        f"{bad}:2: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu; "
-        "did you mean 'sigmoid'?",
+        f"{bad}:2: run.model.activation: 'sigmod' is not one of relu, sigmoid, tanh, gelu, leaky_relu, elu, selu, "
+        "linear; did you mean 'sigmoid'?",
         f"{bad}:4: seeds: expected how many seeds, such as 20, the first and the last, such as 20-39, or a list "
         "of them, such as [0, 1, 2], got 0",
         f"{tmp_path}/missing.yaml: no such file",

@@ -23,6 +23,7 @@ FORMULAS = {
     "leaky_relu": np.where(X > 0, X, 0.2 * X),
     "elu": np.where(X > 0, X, np.expm1(X)),  # Clevert et al. 2016, α = 1
     "selu": SELU_SCALE * np.where(X > 0, X, SELU_ALPHA * np.expm1(X)),
+    "linear": X,
 }
 
 
@@ -39,7 +40,7 @@ def test_it_is_the_function_of_its_paper(name: str):
 
 
 @pytest.mark.parametrize(
-    ("kind", "activation"), [("mlp", "gelu"), ("mlp", "selu"), ("rnn", "elu"), ("cnn", "leaky_relu")]
+    ("kind", "activation"), [("mlp", "gelu"), ("mlp", "selu"), ("rnn", "elu"), ("cnn", "leaky_relu"), ("mlp", "linear")]
 )
 def test_the_program_trains_it(kind: str, activation: str):
     initialization = "lecun_normal" if activation == "selu" else "orthogonal"
