@@ -108,10 +108,10 @@ def test_a_page_is_made_of_tables_and_in_the_order_of_the_exercises(tmp_path: Pa
     assert "## Dive into Deep Learning" in page
     assert "## CS231n" not in page
     assert (
-        "* test accuracy with the bias, less without: +2.0 points. One seed alone would have said anything from +2.0 "
-        "to +2.0 points, 0 of 10 the opposite."
+        "* test accuracy with the bias, less without, at the lesson's rate: +2.0 points. One seed alone would have "
+        "said anything from +2.0 to +2.0 points, 0 of 10 the opposite."
     ) in page
-    assert "| the same at the lesson's rate (beside) | +2.0 points | 82 % | 80 % |" in page
+    assert "| the same at the best rate of each (beside) | +2.0 points | 82 % at 0.3 | 80 % at 0.3 |" in page
 
 
 def test_every_link_of_the_page_leads_to_a_file(tmp_path: Path):
