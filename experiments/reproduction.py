@@ -215,7 +215,7 @@ def results_page(documents: Path, judged: Mapping[str, Sequence[ClaimResult]]) -
     for tier in judged:
         lines += ["", f"## Provenance, {DATA[tier]}", ""]
         about = _published_provenance(documents / tier)
-        lines += [f"* {name.replace('_', ' ')}: {_words(value)}" for name, value in about.items()]
+        lines += [f"* {name.replace('_', ' ')}: {provenance_words(value)}" for name, value in about.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -292,9 +292,8 @@ def _current(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
     return table[kept].reset_index(drop=True)
 
 
-def _words(value: Any) -> str:
+def provenance_words(value: Any) -> str:
+    """Return one value of a provenance in words."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {version}" for name, version in value.items()) or "none"
-    if isinstance(value, list):
-        return "; ".join(map(_words, value))
-    return str(value)
+    return "; ".join(map(provenance_words, value)) if isinstance(value, list) else str(value)

@@ -111,15 +111,11 @@ def _reproduce(
 
 
 def _print_tuning(console: Console, claims: Claims, tables: Any) -> None:
-    from experiments.analysis.tuning import axis_words, tuned_rates
+    from experiments.analysis.tuning import tuned_words
 
     for name, table in tables.items():
-        config = claims.experiments[name].config
-        for (arm, per), tuned in tuned_rates(table, config).items():
-            edge = ", at the edge of the grid" if tuned.at_edge else ""
-            where = f" at {', '.join(map(str, per))}" if per else ""
-            best = f"best {axis_words(config.tuning.over)} {tuned.value}{edge}" if config.tuning else ""
-            terminal.print_paragraph(console, f"{name}: {arm}{where}: {best}")
+        for words in tuned_words(table, claims.experiments[name].config):
+            terminal.print_paragraph(console, f"{name}: {words}")
 
 
 if __name__ == "__main__":

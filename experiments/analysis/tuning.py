@@ -84,6 +84,15 @@ def axis_words(axis: str) -> str:
     return axis.rpartition(".")[2].replace("_", " ")
 
 
+def tuned_words(table: pd.DataFrame, config: ExperimentConfig) -> Iterator[str]:
+    """Yield each arm's best value in words: 'bn at 0.5: best learning rate 0.3, at the edge of the grid'."""
+    for (arm, per), tuned in tuned_rates(table, config).items():
+        edge = ", at the edge of the grid" if tuned.at_edge else ""
+        where = f" at {', '.join(map(str, per))}" if per else ""
+        assert config.tuning
+        yield f"{arm}{where}: best {axis_words(config.tuning.over)} {tuned.value}{edge}"
+
+
 def best_values(tuned: Mapping[tuple[str, Cell], Tuned]) -> dict[tuple[str, Cell], Any]:
     """Return only the best values, as `Experiment.evaluation_runs` takes them."""
     return {key: found.value for key, found in tuned.items() if found.value is not None}

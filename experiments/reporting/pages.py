@@ -38,9 +38,9 @@ HEAD = ("comparison", "held", "effect [99.7 % interval]", "baseline", "treatment
 def first_look(tier: str, judged: Sequence[ClaimResult], folder: str, settings: Settings = MappingProxyType({})) -> str:
     """Return what README shows first: three figures, then what can be quoted. folder: of the tier's figures."""
     pictures = [f"![{words} {DATA[tier]}]({folder}/{name}.svg)" for name, words in FIGURES.items()]
-    quoted = "\n".join(f"* {_cell([words])}" for words in quotable(judged, DATA[tier]))
+    quoted = "\n".join(f"* {cell([words])}" for words in quotable(judged, DATA[tier]))
     robust = [
-        f"* {_cell([result.config.statement])} {_cell(settings[result.id][:1])} "
+        f"* {cell([result.config.statement])} {cell(settings[result.id][:1])} "
         f"([all of them]({folder}/multiverse/{result.id}.svg))."
         for result in judged
         if result.id in settings
@@ -70,11 +70,11 @@ def verdict_table_markdown(tiers: Tiers) -> str:
         found = _of(name, tiers)
         config = next(result.config for result in found.values())
         verdicts = [_verdict(found.get(tier)) for tier in tiers]
-        differs = [_cell([_difference(found)])] if several else []
+        differs = [cell([_difference(found)])] if several else []
         cells = [
             f"[{name}](#{name})",
-            _cell([config.statement]),
-            _cell([config.source_says or "–"]),
+            cell([config.statement]),
+            cell([config.source_says or "–"]),
             *verdicts,
             *differs,
         ]
@@ -86,18 +86,18 @@ def _section(name: str, tiers: Tiers, settings: Mapping[str, Settings]) -> str:
     """A claim's section: statement, source and, for each tier, the verdict and all rows."""
     found = _of(name, tiers)
     config = next(result.config for result in found.values())
-    lines = [f"## {name}", "", _cell([config.statement]), "", f"* Source: {_cell([config.source])}"]
-    lines += [f"* The source says: {_cell([config.source_says])}"] if config.source_says else []
-    lines += [f"* Scale: {_cell([config.scale])}"] if config.scale else []
+    lines = [f"## {name}", "", cell([config.statement]), "", f"* Source: {cell([config.source])}"]
+    lines += [f"* The source says: {cell([config.source_says])}"] if config.source_says else []
+    lines += [f"* Scale: {cell([config.scale])}"] if config.scale else []
     for tier, result in found.items():
-        lines += ["", f"**{DATA[tier]}: {claim_verdict(result)}**: {_cell([result.reason])}"]
+        lines += ["", f"**{DATA[tier]}: {claim_verdict(result)}**: {cell([result.reason])}"]
         if noted := notes(result.rows):
-            lines += ["", *(f"* {_cell([note])}" for note in noted)]
+            lines += ["", *(f"* {cell([note])}" for note in noted)]
         if result.rows:
             lines += ["", f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}", *map(_row, result.rows)]
         if words := settings.get(tier, {}).get(name):
             curve = f"[all of them](results/{tier}/multiverse/{name}.svg)"
-            lines += ["", f"With other settings ({curve}): {_cell(words[:1])}", *(f"* {_cell([w])}" for w in words[1:])]
+            lines += ["", f"With other settings ({curve}): {cell(words[:1])}", *(f"* {cell([w])}" for w in words[1:])]
     return "\n".join(lines)
 
 
@@ -126,7 +126,7 @@ def _of(name: str, tiers: Tiers) -> dict[str, ClaimResult]:
 
 
 def _verdict(result: ClaimResult | None) -> str:
-    return "not run" if result is None else _cell([claim_verdict(result), main_effect(result)])
+    return "not run" if result is None else cell([claim_verdict(result), main_effect(result)])
 
 
 def _difference(found: Mapping[str, ClaimResult]) -> str:
@@ -148,9 +148,9 @@ def _row(row: Row) -> str:
         verdict_words(row.verdict),
         finding(row),
     ]
-    return f"| {' | '.join(_cell([cell]) for cell in cells)} |"
+    return f"| {' | '.join(cell([words]) for words in cells)} |"
 
 
-def _cell(lines: Sequence[str]) -> str:
+def cell(lines: Sequence[str]) -> str:
     """Return lines as one cell of a Markdown table; what the text itself holds cannot end the cell or start a tag."""
     return "<br>".join(re.sub(r"(?=[\\|<>`*])|(?<=\])(?=[(\[])", r"\\", " ".join(line.split())) for line in lines)

@@ -5,7 +5,7 @@ from math import inf, isnan, nan
 import pandas as pd
 import pytest
 
-from experiments.analysis.tuning import Tuned, best_values, plain, tuned_rates
+from experiments.analysis.tuning import Tuned, best_values, plain, tuned_rates, tuned_words
 from experiments.configuration.experiment import ExperimentConfig
 
 RATES = (0.01, 0.1, 1.0)
@@ -50,6 +50,12 @@ def test_the_best_rate_has_the_highest_median_over_tuning_seeds():
 def test_a_best_rate_at_either_end_of_the_grid_is_at_its_edge(best: float):
     table = tuning_table({rate: [0.9 if rate == best else 0.5] * 3 for rate in RATES})
     assert tuned_rates(table, experiment())["bn", ()] == Tuned(best, at_edge=True, missing=0)
+
+
+def test_a_best_rate_is_said_with_its_edge_and_nothing_is_without_tuning():
+    table = tuning_table({0.01: [0.6] * 3, 0.1: [0.7] * 3, 1.0: [0.8] * 3})
+    assert [*tuned_words(table, experiment())] == ["bn: best learning rate 1.0, at the edge of the grid"]
+    assert [*tuned_words(table, experiment(grid={}, tuning=None))] == []
 
 
 def test_of_equally_good_rates_the_middle_one_is_taken():
