@@ -222,8 +222,8 @@ def results_page(documents: Path, judged: Mapping[str, Sequence[ClaimResult]]) -
 def readme_with(judged: Mapping[str, Sequence[ClaimResult]], documents: Path, readme: str) -> str:
     """Return README's text with its first look at the tier that it shows."""
     tier, found = next(iter(judged.items()))
-    folder = f"{documents.parent.name}/{documents.name}/{tier}"
-    look = first_look(tier, found, folder, _settings(documents, tier, found))
+    settings = {name: _settings(documents, name, of) for name, of in judged.items()}
+    look = first_look(tier, found, f"{documents.parent.name}/{documents.name}", settings)
     return replace_between_markers(readme, "verdicts", look)
 
 

@@ -29,7 +29,7 @@ class Tier(StrEnum):
         return CONFIGS / ("claims" if self is Tier.embedded else "mnist")
 
 
-README_TIER = Tier.embedded  # which README shows
+README_TIER = Tier.mnist  # which README shows
 
 
 @dataclass(frozen=True)

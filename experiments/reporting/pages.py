@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
-from experiments.analysis.claims import ClaimResult, Row
+from experiments.analysis.claims import DECIDED, ClaimResult, Row
 from experiments.reporting.findings import finding, main_effect
+from experiments.reporting.headline_figures import LEVEL
 from experiments.reporting.quotable import quotable
 from experiments.reporting.wording import (
     SYMBOLS,
@@ -24,7 +27,7 @@ from experiments.reporting.wording import (
 Tiers = Mapping[str, Sequence[ClaimResult]]  # tier → its judged claims
 Settings = Mapping[str, Sequence[str]]  # claim → what its specifications come to, the shortest first
 HOW_ROBUST = (
-    "How much of that is its settings? Nets, data, optimizer, budget, statistics and more, in every combination:"
+    "How much of that is its settings? On {}, by net, data, optimizer, budget, statistics and more, in combination:"
 )
 DATA = {"embedded": "8×8 digits", "mnist": "MNIST"}  # of each tier, in words
 FIGURES = {
@@ -32,20 +35,32 @@ FIGURES = {
     "steps_by_accuracy": "At the best learning rates, how many times fewer steps does BN need?",
     "accuracy_by_rate": "At which learning rates does a network train, with and without BN?",
 }
+MOST_APART = 3  # rows that are named where tiers differ
 HEAD = ("comparison", "held", "effect [99.7 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
 
 
-def first_look(tier: str, judged: Sequence[ClaimResult], folder: str, settings: Settings = MappingProxyType({})) -> str:
-    """Return what README shows first: three figures, then what can be quoted. folder: of the tier's figures."""
-    pictures = [f"![{words} {DATA[tier]}]({folder}/{name}.svg)" for name, words in FIGURES.items()]
+def first_look(
+    tier: str,
+    judged: Sequence[ClaimResult],
+    folder: str,
+    settings: Mapping[str, Settings] = MappingProxyType({}),
+) -> str:
+    """Return what README shows first: three figures of a tier, then what can be quoted.
+
+    folder: of all tiers' published results. settings: tier → claim → what its specifications come to; those of the tier
+    are shown, or of another where it has none.
+    """
+    pictures = [f"![{words} {DATA[tier]}]({folder}/{tier}/{name}.svg)" for name, words in FIGURES.items()]
     quoted = "\n".join(f"* {cell([words])}" for words in quotable(judged, DATA[tier]))
+    of = next((of for of in (tier, *settings) if settings.get(of)), tier)
     robust = [
-        f"* {cell([result.config.statement])} {cell(settings[result.id][:1])} "
-        f"([all of them]({folder}/multiverse/{result.id}.svg))."
+        f"* {cell([result.config.statement])} {cell(settings[of][result.id][:1])} "
+        f"([all of them]({folder}/{of}/multiverse/{result.id}.svg))."
         for result in judged
-        if result.id in settings
+        if result.id in settings.get(of, {})
     ]
-    return "\n\n".join([*pictures, *([quoted, HOW_ROBUST, "\n".join(robust)] if robust else [quoted])])
+    asked = HOW_ROBUST.format(DATA[of])
+    return "\n\n".join([*pictures, *([quoted, asked, "\n".join(robust)] if robust else [quoted])])
 
 
 def verdict_page(tiers: Tiers, introduction: str = "", settings: Mapping[str, Settings] = MappingProxyType({})) -> str:
@@ -70,7 +85,7 @@ def verdict_table_markdown(tiers: Tiers) -> str:
         found = _of(name, tiers)
         config = next(result.config for result in found.values())
         verdicts = [_verdict(found.get(tier)) for tier in tiers]
-        differs = [cell([_difference(found)])] if several else []
+        differs = [cell(_difference(found))] if several else []
         cells = [
             f"[{name}](#{name})",
             cell([config.statement]),
@@ -129,11 +144,43 @@ def _verdict(result: ClaimResult | None) -> str:
     return "not run" if result is None else cell([claim_verdict(result), main_effect(result)])
 
 
-def _difference(found: Mapping[str, ClaimResult]) -> str:
-    """Which verdicts the tiers come to, where they are not the same."""
+def _difference(found: Mapping[str, ClaimResult]) -> list[str]:
+    """Which verdicts the tiers come to, where they are not the same, and the rows that tell them apart."""
     if len({result.verdict for result in found.values()}) < 2:
-        return ""
-    return ", ".join(f"{SYMBOLS[result.verdict]} on {DATA[tier]}" for tier, result in found.items())
+        return []
+    return [
+        ", ".join(f"{SYMBOLS[result.verdict]} on {DATA[tier]}" for tier, result in found.items()),
+        *_rows_apart([_decided(result.rows) for result in found.values()]),
+    ]
+
+
+def _rows_apart(tiers: Sequence[Mapping[Any, Row]]) -> list[str]:
+    """How many rows are decided on all tiers, and in what is held those are that are decided otherwise."""
+    first, *others = tiers
+    both = [key for key in first if all(key in of for of in others)]
+    apart = [key for key in both if len({of[key].verdict for of in tiers}) > 1]
+    if not both:
+        return ["no row decided on both"]
+    words = [f"of {len(both)} decided on both, {len(both) - len(apart)} the same"]
+    for key in apart[:MOST_APART]:
+        of = [*dict.fromkeys(moderator_words(tier[key]) for tier in tiers)]
+        held = " / ".join(of) if any(of) else first[key].part.name or ""
+        words.append(f"{held}: {', '.join(SYMBOLS[tier[key].verdict] for tier in tiers)}")
+    return [*words, *([f"and {len(apart) - MOST_APART} more"] if len(apart) > MOST_APART else [])]
+
+
+def _decided(rows: Sequence[Row]) -> dict[Any, Row]:
+    """The decided rows by what is compared and held; levels, which are each tier's own, by their place."""
+    places: Counter[Any] = Counter()
+    found = {}
+    for row in rows:
+        held = tuple(pair for pair in row.moderators.items() if pair[0] != LEVEL)
+        what = row.part.name, row.part.measure, held
+        key = *what, places[what]
+        places[what] += 1
+        if row.decides and row.verdict in DECIDED:
+            found[key] = row
+    return found
 
 
 def _row(row: Row) -> str:

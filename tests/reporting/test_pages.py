@@ -19,7 +19,15 @@ def test_a_line_a_claim_shows_the_tiers_side_by_side_and_where_they_differ() -> 
         "| [faster](#faster) | BN helps | 31 M → 2.1 M steps (14×) | ✓ supported<br>2.3× [2.1, 2.5] "
         "| ✓ supported<br>2.0× |  |"
     )
-    assert lines[6].endswith("| ? unresolved<br>2.0× | ⇄ on MNIST, ? on 8×8 digits |")
+    assert "| ? unresolved<br>2.0× | ⇄ on MNIST, ? on 8×8 digits<br>" in lines[6]
+
+
+def test_where_tiers_differ_the_rows_stand_that_tell_them_apart() -> None:
+    up, down, level = row([2.0] * 20, held={"net": "relu"}), row([0.5] * 20, held={"net": "relu"}), {"level": 90.0}
+    same = row([2.0] * 20, held={"net": "cnn"} | level), row([2.0] * 20, held={"net": "cnn"} | {"level": 95.0})
+    tiers = {"mnist": [claim("x", "supported", up, same[0])], "embedded": [claim("x", "depends", down, same[1])]}
+    words = verdict_table_markdown(tiers).splitlines()[5].split(" | ")[-1].removesuffix(" |").split("<br>")
+    assert words == ["✓ on MNIST, ◐ on 8×8 digits", "of 2 decided on both, 1 the same", "relu: ✓, ⇄"]
 
 
 def test_a_claim_of_one_tier_alone_is_not_run_in_the_other() -> None:
@@ -70,7 +78,7 @@ def test_hostile_words_cannot_break_the_markdown_table() -> None:
 
 def test_readme_shows_three_figures_and_then_what_can_be_quoted() -> None:
     judged = [claim("faster_when_tuned", "supported", row([2.0] * 20, held={"net": "relu", "level": 0.9}))]
-    lines = first_look("mnist", judged, "docs/results/mnist").splitlines()
+    lines = first_look("mnist", judged, "docs/results").splitlines()
     assert [line.rpartition("(")[2] for line in lines[:5:2]] == [
         f"docs/results/mnist/{name}.svg)" for name in ("steps_by_rate", "steps_by_accuracy", "accuracy_by_rate")
     ]
@@ -81,11 +89,12 @@ def test_readme_shows_three_figures_and_then_what_can_be_quoted() -> None:
 def test_how_far_a_verdict_holds_stands_in_readme_and_in_its_section() -> None:
     judged = [claim("faster", "supported", row([2.0] * 20), statement="BN is faster.")]
     words = {"faster": ["mostly: ✓ in 7 of 9 settings as good", "variance of the effect: net 60 %"]}
-    look = first_look("mnist", judged, "docs/results/mnist", words)
+    look = first_look("mnist", judged, "docs/results", {"mnist": words})
     assert look.endswith(
         "* BN is faster. mostly: ✓ in 7 of 9 settings as good "
         "([all of them](docs/results/mnist/multiverse/faster.svg))."
     )
+    assert "On 8×8 digits, by net" in first_look("mnist", judged, "docs/results", {"mnist": {}, "embedded": words})
     assert verdict_page({"mnist": judged}, settings={"mnist": words}).endswith(
         "With other settings ([all of them](results/mnist/multiverse/faster.svg)): "
         "mostly: ✓ in 7 of 9 settings as good\n"
