@@ -79,6 +79,7 @@ def verdict_table_markdown(tiers: Tiers) -> str:
         return counts([])
     lines = [f"{DATA[tier]}: {counts(judged)}  " for tier, judged in tiers.items()]
     several = len(tiers) > 1
+    lines += [f"{_agreement(tiers)}  "] if several else []
     head = ["claim", "statement", "the source says", *(DATA[tier] for tier in tiers), *(["differs"] if several else [])]
     lines += ["", f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for name in names:
@@ -152,6 +153,22 @@ def _difference(found: Mapping[str, ClaimResult]) -> list[str]:
         ", ".join(f"{SYMBOLS[result.verdict]} on {DATA[tier]}" for tier, result in found.items()),
         *_rows_apart([_decided(result.rows) for result in found.values()]),
     ]
+
+
+def _agreement(tiers: Tiers) -> str:
+    """How far the tiers agree, by claim and by the rows that are decided on all of them."""
+    found = [of for of in (_of(name, tiers) for name in _claims(tiers)) if len(of) == len(tiers)]
+    same = sum(len({result.verdict for result in of.values()}) == 1 for of in found)
+    rows, apart, where = 0, 0, 0
+    for of in found:
+        first, *others = [_decided(result.rows) for result in of.values()]
+        both = [key for key in first if all(key in tier for tier in others)]
+        otherwise = sum(any(tier[key].verdict != first[key].verdict for tier in others) for key in both)
+        rows, apart, where = rows + len(both), apart + otherwise, where + bool(otherwise)
+    return (
+        f"Of {len(found)} claims tested on both, {same} come to the same verdict; of {rows} rows decided on both, "
+        f"{rows - apart} do, and the other {apart} belong to {where} claims."
+    )
 
 
 def _rows_apart(tiers: Sequence[Mapping[Any, Row]]) -> list[str]:

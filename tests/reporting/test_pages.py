@@ -14,26 +14,30 @@ def test_a_line_a_claim_shows_the_tiers_side_by_side_and_where_they_differ() -> 
     embedded = [claim("faster", "supported", row([2.0] * 20)), claim("better", "unresolved", row([2.0] * 20))]
     lines = verdict_table_markdown({"mnist": RESULTS[:2], "embedded": embedded}).splitlines()
     assert lines[0] == ("MNIST: By claim: 1 ✓ supported, 1 ⇄ reversed; resting on 1 distinct set of trainings.  ")
-    assert lines[3] == "| claim | statement | the source says | MNIST | 8×8 digits | differs |"
-    assert lines[5] == (
+    assert lines[2] == (
+        "Of 2 claims tested on both, 1 come to the same verdict; of 1 rows decided on both, 1 do, "
+        "and the other 0 belong to 0 claims.  "
+    )
+    assert lines[4] == "| claim | statement | the source says | MNIST | 8×8 digits | differs |"
+    assert lines[6] == (
         "| [faster](#faster) | BN helps | 31 M → 2.1 M steps (14×) | ✓ supported<br>2.3× [2.1, 2.5] "
         "| ✓ supported<br>2.0× |  |"
     )
-    assert "| ? unresolved<br>2.0× | ⇄ on MNIST, ? on 8×8 digits<br>" in lines[6]
+    assert "| ? unresolved<br>2.0× | ⇄ on MNIST, ? on 8×8 digits<br>" in lines[7]
 
 
 def test_where_tiers_differ_the_rows_stand_that_tell_them_apart() -> None:
     up, down, level = row([2.0] * 20, held={"net": "relu"}), row([0.5] * 20, held={"net": "relu"}), {"level": 90.0}
     same = row([2.0] * 20, held={"net": "cnn"} | level), row([2.0] * 20, held={"net": "cnn"} | {"level": 95.0})
     tiers = {"mnist": [claim("x", "supported", up, same[0])], "embedded": [claim("x", "depends", down, same[1])]}
-    words = verdict_table_markdown(tiers).splitlines()[5].split(" | ")[-1].removesuffix(" |").split("<br>")
+    words = verdict_table_markdown(tiers).splitlines()[6].split(" | ")[-1].removesuffix(" |").split("<br>")
     assert words == ["✓ on MNIST, ◐ on 8×8 digits", "of 2 decided on both, 1 the same", "relu: ✓, ⇄"]
 
 
 def test_a_claim_of_one_tier_alone_is_not_run_in_the_other() -> None:
     lines = verdict_table_markdown({"mnist": RESULTS[:1], "embedded": RESULTS[1:2]}).splitlines()
-    assert lines[5].endswith("| not run |  |")
-    assert "| not run | ⇄ reversed<br>" in lines[6]
+    assert lines[6].endswith("| not run |  |")
+    assert "| not run | ⇄ reversed<br>" in lines[7]
     assert verdict_table_markdown({"mnist": RESULTS[:1]}).splitlines()[2].endswith("| the source says | MNIST |")
     assert verdict_table_markdown({"mnist": []}) == "No claim has been evaluated yet."
 
