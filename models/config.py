@@ -112,8 +112,8 @@ class ModelConfig(Strict):
         "all",
         description="which weights training changes (Frankle et al. 2021); norm: what normalization learns alone, γ "
         "and β; output: the output layer alone; random_subset: as many other weights as normalization learns, drawn "
-        "by the seed; scale_invariant: the kernels alone whose output goes straight into a batch normalization (Li & "
-        "Arora 2020). The others keep their initial values, and batch normalization still normalizes by the batch",
+        "by the seed; scale_invariant: the kernels alone whose output goes straight into a batch normalization, as in "
+        "Li & Arora 2020. The others keep their initial values, and batch normalization still normalizes by the batch",
     )
 
     @field_serializer("build")
