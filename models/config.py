@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_serializer, model_validator
 
 from models.fields import AtMost, Count, Later, Positive, Share, Strict, UsedWith, Width
-from models.norm_config import NormConfig
+from models.norm_config import BATCH_NORMS, NormConfig
 
 MOST_LAYERS, MOST_WEIGHTS = 1000, 10**9
 _OF_CNN = UsedWith("kind", ("cnn",))
@@ -106,11 +106,14 @@ class ModelConfig(Strict):
         description="factor a on the branch of each residual layer; learnt: a number of the layer that is trained, "
         "from 0 (SkipInit; De & Smith 2020)",
     )
-    trainable: Annotated[Literal["all", "norm", "output", "random_subset"], Later("all"), _BUILT_HERE] = Field(
+    trainable: Annotated[
+        Literal["all", "norm", "output", "random_subset", "scale_invariant"], Later("all"), _BUILT_HERE
+    ] = Field(
         "all",
         description="which weights training changes (Frankle et al. 2021); norm: what normalization learns alone, γ "
         "and β; output: the output layer alone; random_subset: as many other weights as normalization learns, drawn "
-        "by the seed. The others keep their initial values, and batch normalization still normalizes by the batch",
+        "by the seed; scale_invariant: the kernels alone whose output goes straight into a batch normalization, as in "
+        "Li & Arora 2020. The others keep their initial values, and batch normalization still normalizes by the batch",
     )
 
     @field_serializer("build")
@@ -192,6 +195,13 @@ class ModelConfig(Strict):
                 f"trainable: {self.trainable} counts what normalization learns, which is nothing with "
                 + ("norm.kind: none" if self.norm.kind == "none" else "norm.scale and norm.center false")
             )
+        if self.trainable == "scale_invariant":
+            divides = self.norm.kind in BATCH_NORMS and self.norm.kind != "mean_only"
+            if not divides or self.norm.placement != "before":
+                raise ValueError(
+                    "trainable: scale_invariant needs kernels whose output goes straight into a batch normalization; "
+                    + (f"norm.kind: {self.norm.kind} has none" if not divides else "norm.placement: after has none")
+                )
         if self.norm.recurrent and self.kind != "rnn":
             raise ValueError(f"norm.recurrent needs kind: rnn, got {self.kind}")
         uneven = [units for units in self.layers + dense if units % self.norm.groups]

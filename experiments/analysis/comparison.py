@@ -112,7 +112,10 @@ def _row(runs: PartRuns, fixed: Fixed, level: Level) -> Comparison:
     except NoEffectError as problem:
         return replace(row, rates=rates, problem=str(problem))
     ends = {arm: side.ends for arm, side in sides.items()}
-    low, high = paired_effects(part, ends)
+    if part.effect == "largest_difference":
+        low = high = runs.largest_differences(sides)
+    else:
+        low, high = paired_effects(part, ends)
     if undefined := int(np.sum(np.isnan(low) | np.isnan(high))):
         text = f"the {part.effect} is not defined for {undefined} of {len(low)} seeds"
         return replace(row, rates=rates, problem=text)

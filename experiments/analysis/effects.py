@@ -6,7 +6,7 @@ A value is known as an interval, a point mostly; an effect is the smallest and t
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -48,6 +48,20 @@ def _scaled(part: PartConfig, ends: Ends) -> Ends:
 def scale_of(part: PartConfig) -> float:
     """Return what the values of a part are multiplied by."""
     return 100.0 if part.unit == "points" else 1.0
+
+
+def largest_difference(of: Sequence[float], baseline: Sequence[float]) -> float:
+    """Return the largest |a − b| / |b| of two curves' values at the same evaluations, nan where neither was measured.
+
+    inf where one of them ends before the other, as a run that diverges does; nan without any value.
+    """
+    if len(of) != len(baseline):
+        return np.inf
+    a, b = np.asarray(of, float), np.asarray(baseline, float)
+    measured = ~(np.isnan(a) & np.isnan(b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.abs(a - b)[measured] / np.abs(b)[measured]
+    return float(shares.max()) if shares.size else np.nan
 
 
 def one_of_many(part: PartConfig, places: np.ndarray, values: np.ndarray, level: float) -> float:

@@ -84,6 +84,18 @@ def worst_value(record: Record, metric: str) -> float:
     return float(values.max()) if np.isfinite(values).all() else np.inf
 
 
+def largest_fall(record: Record, metric: str) -> float:
+    """Largest fall from one evaluation to the next, as a share of the value before, of all curves as `worst_value` has.
+
+    0 where none falls; inf if a value is not finite.
+    """
+    falls = [-np.diff(curve.values) / np.abs(curve.values[:-1]) for curve in _under(record, metric)]
+    if not any(fall.size for fall in falls):
+        return np.nan
+    largest = np.concatenate(falls)
+    return max(0.0, float(largest.max())) if np.isfinite(largest).all() else np.inf
+
+
 def value_at_step(record: Record, metric: str, step: int) -> float:
     """Value of the metric at exactly this step; nan where it was not measured or the run had diverged."""
     curve = _measured(record, metric)
@@ -152,6 +164,8 @@ def columns_of(part: PartConfig) -> tuple[str, ...]:
             return (f"final({part.metric or 'accuracy/test'})",)
         case "worst_value":
             return (f"worst({part.metric})",)
+        case "largest_fall":
+            return (f"fall({part.metric})",)
         case "gradient_ratio":
             return (f"gradient_ratio(step {part.step})",)
         case "gap_at_training_loss":
@@ -173,6 +187,8 @@ def column_value(record: Record, name: str) -> float | list[float]:
             return np.nan if failed else final_value(record, argument)
         case "worst":
             return np.nan if failed else worst_value(record, argument)
+        case "fall":
+            return np.nan if failed else largest_fall(record, argument)
         case "gradient_ratio":
             return np.nan if failed else gradient_ratio(record, int(argument.removeprefix("step ")))
         case "seconds_per_step":

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.effects import Ends, one_of_many
+from experiments.analysis.effects import Ends, largest_difference, one_of_many
 from experiments.analysis.levels import Curves, common_level, common_loss, ladder, loss_ladder
-from experiments.analysis.measures import ACCURACY, TRAIN_LOSS, lower_is_better
+from experiments.analysis.measures import ACCURACY, TRAIN_LOSS, columns_of, lower_is_better
 from experiments.analysis.run_values import Column, Sought, curve_within, value_of
 from experiments.analysis.statistics import median
 from experiments.analysis.training_rates import Definition, edges, half_way, trains_at
@@ -142,6 +142,12 @@ class PartRuns:
         level = self._half_way if self.part.per_seed == "share_training" else np.nan
         reduced = np.array([one_of_many(self.part, places, of_seed, level) for of_seed in low.T])
         return Side(reduced, reduced, rate, runs, tuple(places.tolist()), low)
+
+    def largest_differences(self, sides: Mapping[str, Side]) -> np.ndarray:
+        """Return each seed's largest difference between the curves of treatment and baseline, (seeds,)."""
+        name, arms = columns_of(self.part)[0], (self.part.treatment, self.part.baseline or "")
+        pairs = zip(*(sides[arm].runs[0] for arm in arms), strict=True)
+        return np.array([largest_difference(self._curve(a, name), self._curve(b, name)) for a, b in pairs])
 
     @cached_property
     def _half_way(self) -> float:

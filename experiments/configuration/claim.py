@@ -16,6 +16,7 @@ MeasureName = Literal[
     "value_at_step",
     "mean_value",
     "worst_value",
+    "largest_fall",
     "drift",
     "gap_at_training_loss",
     "gradient_ratio",
@@ -31,7 +32,7 @@ NO_METRIC: tuple[MeasureName, ...] = (
     "largest_rate",
     "seconds_per_step",
 )
-NEEDS_METRIC: tuple[MeasureName, ...] = ("value_at_step", "mean_value", "worst_value")
+NEEDS_METRIC: tuple[MeasureName, ...] = ("value_at_step", "mean_value", "worst_value", "largest_fall")
 RATIO = 1.25  # either way is no material difference
 MATCHABLE: tuple[MeasureName, ...] = ("late_value", "mean_value", "drift")
 
@@ -103,9 +104,11 @@ class PartConfig(Strict):
     unit: Literal["", "steps", "seconds", "points", "loss"] = Field(
         "", description="of the effect; points: values are times 100"
     )
-    effect: Literal["ratio", "difference", "level", "recovered"] = Field(
+    effect: Literal["ratio", "difference", "level", "recovered", "largest_difference"] = Field(
         description="ratio: baseline/treatment or treatment/baseline, see over; difference: likewise; level: the "
-        "treatment alone; recovered: the share of the way from baseline to whole that the treatment goes"
+        "treatment alone; recovered: the share of the way from baseline to whole that the treatment goes; "
+        "largest_difference: of late_value, the largest distance between the two arms' curves at any evaluation, as a "
+        "share of the baseline's value"
     )
     over: Literal["baseline", "treatment"] = Field(
         "baseline", description="the side that is the denominator of a ratio, or is subtracted in a difference"
@@ -173,11 +176,14 @@ class PartConfig(Strict):
             raise ValueError(f"limit is of a difference, not of effect: {self.effect}")
         if (self.effect == "recovered") != (self.whole is not None):
             raise ValueError("effect: recovered and whole need each other")
+        if self.effect == "largest_difference" and (self.measure != "late_value" or self.axis is not None):
+            raise ValueError("effect: largest_difference is between curves: give measure: late_value, and no axis")
         if self.effect != "level" and self.baseline is None:
             raise ValueError(f"effect: {self.effect} needs a baseline arm")
-        if self.effect == "level" and not (self.bound or self.band) and self.role != "beside":
+        alone = self.effect in ("level", "largest_difference")
+        if alone and not (self.bound or self.band) and self.role != "beside":
             raise ValueError(
-                "effect: level has nothing to be compared with; give a bound, a band around 0, or role: beside"
+                f"effect: {self.effect} has nothing to be compared with; give a bound, a band around 0, or role: beside"
             )
         is_in_points = self.effect == "difference" and self.unit == "points"
         if self.effect in ("difference", "recovered") and not is_in_points and self.band is None:

@@ -14,7 +14,11 @@ from models.norm_config import BATCH_NORMS
 if TYPE_CHECKING:
     from experiments.configuration.run import RunConfig
 
-WITHOUT_EFFECT = ("weight_decay", "weight_decay_over")  # of the optimizer, in the training of two networks
+WITHOUT_EFFECT = (
+    "weight_decay",
+    "weight_decay_over",
+    "keep_norms",
+)  # of the optimizer, in the training of two networks
 
 
 class GanConfig(Strict):

@@ -68,6 +68,17 @@ class OptimizerConfig(Strict):
         description="kernels: all of them; scale_invariant: those alone whose output goes straight into a batch "
         "normalization, so that their scale is of no consequence",
     )
+    keep_norms: Annotated[
+        bool,
+        UsedWith("run.model.norm.kind", BATCH_NORMS),
+        UsedWith("run.model.norm.placement", ("before",)),
+        Later(False),
+    ] = Field(
+        False,
+        description="after each step bring the weights of every unit or filter whose output goes straight into a batch "
+        "normalization back to the norm they began with (after Hoffer et al. 2018), so that weight decay cannot act "
+        "through it",
+    )
     beta_1: Annotated[Share, _ADAM] = Field(0.9, description="share of the mean gradient that is kept at each step")
     beta_2: Annotated[Share, _ADAM] = Field(
         0.999, description="share of the mean squared gradient that is kept at each step"

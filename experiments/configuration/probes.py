@@ -16,6 +16,7 @@ Probe = Literal[
     "affine_identity",
     "weight_scale",
     "weight_norms",
+    "weight_gradient_cosine",
     "representation",
     "first_guess",
     "step_loss",
@@ -74,6 +75,11 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "`weight_norm/<layer>`: Euclidean norm of each layer's weights, the output layer's last (Arora et al. 2019). "
         "Costs nothing."
     ),
+    "weight_gradient_cosine": (
+        "`weight_gradient_cosine/<layer>`: cosine between each layer's weights, but the output layer's, and the loss's "
+        "gradient by them; 0 where the scale of the weights is of no consequence (Arora et al. 2019). Costs no further "
+        "pass."
+    ),
     "representation": (
         "`representation/stable_rank/<layer>` and `representation/cosine/<layer>`: of what each hidden layer hands on, "
         "‖A‖_F²/‖A‖₂² of the examples' values A, and the mean cosine between two examples; the last layer's again as "
@@ -109,6 +115,7 @@ OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_example
     "pre_activations",
     "unit_percentiles",
     "gradients",
+    "weight_gradient_cosine",
     "saturation",
     "covariate_shift",
     "landscape",

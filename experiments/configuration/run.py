@@ -160,6 +160,15 @@ class RunConfig(Strict):
         return self
 
     @model_validator(mode="after")
+    def _only_trained_weights_are_brought_back(self) -> RunConfig:
+        if self.optimizer.keep_norms and self.model.trainable not in ("all", "scale_invariant"):
+            raise ValueError(
+                f"optimizer.keep_norms brings back weights that model.trainable: {self.model.trainable} does not "
+                "train; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fits_into_memory(self) -> RunConfig:
         batch, virtual = self.dataset.batch_size, self.model.norm.virtual_batch_size
         longest = "steps" if self.steps else "evaluate_every"

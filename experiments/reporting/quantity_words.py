@@ -28,6 +28,8 @@ def quantity_words(part: PartConfig, family: bool = False) -> str:
             words = f"{metric}, mean"
         case "worst_value":
             words = f"{metric}, the worst"
+        case "largest_fall":
+            words = f"{metric}, largest fall"
         case "drift":
             words = "drift of a unit's input, in its spreads"
         case "gap_at_training_loss":

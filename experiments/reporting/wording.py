@@ -178,6 +178,8 @@ def comparison_words(part: PartConfig) -> str:
             arms = f"{first} − {second}"
         case "recovered":
             arms = f"({part.treatment} − {part.baseline}) / ({part.whole} − {part.baseline})"
+        case "largest_difference":
+            arms = f"{part.treatment} against {part.baseline}, largest difference"
         case "level":
             arms = part.treatment
     return f"{measure_words(part)}, {arms}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from experiments.configuration.optimizer import DECOUPLED, OptimizerConfig
 from experiments.configuration.run import RunConfig
-from models.rnn import NormalizedRecurrence
+from models.trainable import scale_invariant_kernels
 
 
 def build_optimizer(config: OptimizerConfig) -> keras.Optimizer:
@@ -26,31 +27,37 @@ def build_optimizer(config: OptimizerConfig) -> keras.Optimizer:
 
 def decayed_kernels(network: keras.Model, config: OptimizerConfig) -> list[keras.Variable]:
     """Return the kernels that weight decay is over, from below."""
-    kernels = [v for v in network.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
-    if config.weight_decay_over == "kernels":
-        return kernels
-    invariant = _scale_invariant(network)
-    return [kernel for kernel in kernels if id(kernel) in invariant]
+    if config.weight_decay_over == "scale_invariant":
+        return scale_invariant_kernels(network)
+    return [v for v in network.trainable_variables if v.name in ("kernel", "recurrent_kernel")]
 
 
-def _scale_invariant(network: keras.Model) -> set[int]:
-    """The identities of the kernels whose output goes straight into a batch normalization, and nowhere else.
+class KeptNorms:
+    """The norms that the weights of each normalized unit begin with, and are brought back to after each step.
 
-    van Laarhoven 2017, §2. Both kernels of a recurrent layer that is normalized at every time step are among them.
+    With a norm that stays, a rate is all that decides how far a step turns a unit's weights: weight decay, which acts
+    on the norm, has nothing left to act on. After the bounded weight normalization of Hoffer et al. 2018, §5, there
+    with one norm for all units of a layer. Without `config.keep_norms` it keeps none.
     """
-    readers: dict[int, list[bool]] = {}
-    for layer in network.layers:
-        normalizes = isinstance(layer, (keras.layers.BatchNormalization, NormalizedRecurrence))
-        normalizes &= getattr(layer, "kind", "") != "mean_only"  # which divides by nothing
-        for tensor in keras.tree.flatten(layer.input):
-            readers.setdefault(id(tensor), []).append(normalizes)
-    found = set()
-    for layer in network.layers:
-        if all(readers.get(id(layer.output), [False])):
-            found |= {id(v) for v in layer.trainable_variables if v.name == "kernel"}
-        if isinstance(layer, NormalizedRecurrence):
-            found.add(id(layer.recurrent_kernel))
-    return found
+
+    def __init__(self, network: keras.Model, config: OptimizerConfig):
+        self._kernels = scale_invariant_kernels(network) if config.keep_norms else []
+        self._norms = [tf.Variable(tf.zeros(kernel.shape[-1]), trainable=False) for kernel in self._kernels]
+
+    def remember(self) -> None:
+        """Take the norms that the weights have now, (units,) a kernel."""
+        for kernel, norm in zip(self._kernels, self._norms, strict=True):
+            norm.assign(_norms_of_units(kernel))
+
+    def restore(self) -> None:
+        """Give the weights these norms; those of a norm of 0 stay 0."""
+        for kernel, norm in zip(self._kernels, self._norms, strict=True):
+            kernel.assign(kernel * tf.math.divide_no_nan(norm, _norms_of_units(kernel)))
+
+
+def _norms_of_units(kernel: keras.Variable) -> tf.Tensor:
+    """Euclidean norms of what goes into each unit or filter, (units,), of a kernel (..., inputs, units)."""
+    return tf.norm(tf.reshape(kernel, (-1, kernel.shape[-1])), axis=0)
 
 
 def learning_rates(config: RunConfig) -> np.ndarray:

@@ -75,6 +75,9 @@ class Probes:
                 results[f"gradient_norm/{i}"] = tf.norm(gradients[kernel])
         if "weight_norms" in self.asked:
             results |= {f"weight_norm/{i}": tf.norm(weights[kernel]) for i, kernel in enumerate(self._kernels, start=1)}
+        if "weight_gradient_cosine" in self.asked:
+            for i, k in enumerate(self._kernels[:-1], start=1):
+                results[f"weight_gradient_cosine/{i}"] = _cosine(weights[k], gradients[k])
         if "representation" in self.asked:
             for i, h in enumerate(representations, start=1):
                 results |= {f"{RANK}/{i}": gram_matrix(h), f"{COSINE}/{i}": mean_cosine(h)}
@@ -206,9 +209,9 @@ class Probes:
             ]
             _, after, _ = self._gradients(stepped, x, labels)
             kernel = self._kernels[block - 1]
-            before, now = tf.reshape(gradients[kernel], [-1]), tf.reshape(after[kernel], [-1])
+            before, now = gradients[kernel], after[kernel]
             changes.append(tf.norm(before - now) / tf.norm(before))
-            cosines.append(tf.tensordot(before, now, 1) / (tf.norm(before) * tf.norm(now)))
+            cosines.append(_cosine(before, now))
         return {"covariate_shift/change": tf.reduce_mean(changes), "covariate_shift/cosine": tf.reduce_mean(cosines)}
 
     def _landscape(
@@ -262,6 +265,11 @@ def _with_affine(
     statistics = _values_of(layer.non_trainable_variables, state)
     output, _ = layer.stateless_call(values, statistics, z, training=state is None)
     return output
+
+
+def _cosine(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Cosine between two tensors of one shape, as vectors."""
+    return tf.tensordot(tf.reshape(a, [-1]), tf.reshape(b, [-1]), 1) / (tf.norm(a) * tf.norm(b))
 
 
 def _relative(found: tf.Tensor, expected: tf.Tensor) -> tf.Tensor:

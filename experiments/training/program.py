@@ -18,7 +18,7 @@ from experiments.training.changed_images import attack
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
 from experiments.training.examples import as_tensors
-from experiments.training.optimizers import build_optimizer, decayed_kernels
+from experiments.training.optimizers import KeptNorms, build_optimizer, decayed_kernels
 from experiments.training.probes import Probes
 from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
@@ -46,18 +46,15 @@ class Program:
             others = [v for v in self.network.trainable_variables if id(v) not in self._decayed]
             self.optimizer.exclude_from_weight_decay(others)
         self.optimizer.build(self.network.trainable_variables)
+        self._norms = KeptNorms(self.network, config.optimizer)
         self._kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
         self._built = [
             (v, v.numpy()) for v in (*self.network.variables, *self.optimizer.variables) if id(v) not in self._kernels
         ]
         self.probes = Probes(config, self.network)
         self.readings = Readings(config, self.network)
-        of_all = config.model.trainable == "all"
-        self._trained = (
-            []
-            if of_all
-            else [tf.Variable(tf.zeros(v.shape), trainable=False) for v in self.network.trainable_variables]
-        )
+        masked = [] if config.model.trainable == "all" else self.network.trainable_variables
+        self._trained = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in masked]
         self._features, self._labels = as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
@@ -83,10 +80,10 @@ class Program:
             state.assign([config.seed, i])
         for kernel, value in initial_kernels(self.network, config.model, config.seed):
             kernel.value.assign(value)
+        self._norms.remember()
         if self._trained:
-            for trained, value in zip(
-                self._trained, trained_weights(self.network, config.model, config.seed), strict=True
-            ):
+            masks = trained_weights(self.network, config.model, config.seed)
+            for trained, value in zip(self._trained, masks, strict=True):
                 trained.assign(value)
         self.readings.reset()
         self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
@@ -238,6 +235,7 @@ class Program:
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
             self.optimizer.apply(self._of_trained(self._penalized(tape.gradient(loss, variables))), variables)
+            self._norms.restore()
             self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1

@@ -65,6 +65,17 @@ def test_where_the_baseline_is_at_its_end_nothing_is_tested(baseline: float, ver
         assert row.estimate == pytest.approx((0.6, 0.6))
 
 
+def test_curves_are_held_against_a_bound_by_their_largest_difference():
+    rows = [*runs("no_bn", SEEDS, curve=[0.5, 0.8, 0.8]), *runs("bn", SEEDS[:-1], curve=[0.5, 0.84, 0.8])]
+    rows += runs("bn", SEEDS[-1:], curve=[0.5, 0.8, 0.88])
+    part = {"measure": "late_value", "metric": "accuracy/validation", "effect": "largest_difference"}
+    part |= {"baseline": "no_bn", "treatment": "bn"}
+    for bound, verdict in ((0.11, "supported"), (0.09, "reversed")):
+        (row,) = judged(results(rows), part | {"bound": {"at_most": bound}}, kind="exact").rows
+        assert row.verdict == verdict
+        assert row.decided == pytest.approx((0.05, 0.1))
+
+
 def test_exactly_half_a_point_is_no_material_difference():
     row = one_row(0.915, 0.92)
     assert (row.estimate, row.verdict) == ((0.5, 0.5), "no material difference")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from math import e, inf, isnan
+from math import e, inf, isnan, nan
 from typing import Any
 
 import numpy as np
 import pytest
 
-from experiments.analysis.effects import one_of_many, paired_effects
+from experiments.analysis.effects import largest_difference, one_of_many, paired_effects
 from experiments.configuration.claim import PartConfig
 
 
@@ -71,6 +71,14 @@ def test_what_is_recovered_is_a_share_of_the_way():
     assert effect(share, no_bn=(0.8, 0.8), bn=(0.85, 0.85), large=(0.9, 0.9)) == pytest.approx(0.5)
     assert effect(share, no_bn=(0.8, 0.8), bn=(0.75, 0.75), large=(0.9, 0.9)) == pytest.approx(-0.5)
     assert isnan(effect(share, no_bn=(0.8, 0.8), bn=(0.8, 0.8), large=(0.8, 0.8)))
+
+
+def test_the_largest_difference_of_two_curves_is_a_share_of_the_baseline():
+    assert largest_difference([nan, 1.1, 2.0], [nan, 1.0, 4.0]) == 0.5
+    assert largest_difference([4.0], [2.0]) == 1.0
+    assert largest_difference([1.0], [1.0, 2.0]) == inf  # one of them ended
+    assert isnan(largest_difference([], []))
+    assert isnan(largest_difference([nan, 1.0], [1.0, 1.0]))  # of one of them it is not known
 
 
 def one(per_seed: str, places: list[float], values: list[float], level: float = 0.5) -> float:

@@ -91,6 +91,16 @@ def test_worst_value_is_the_largest_magnitude_under_the_name():
     assert isnan(measures.worst_value(record(), "error"))
 
 
+def test_the_largest_fall_is_a_share_of_the_value_before_it():
+    norms = {"weight_norm/1": {0: 4.0, 50: 5.0, 100: 4.5}, "weight_norm/2": {0: 1.0, 50: 0.8, 100: 2.0}}
+    assert measures.largest_fall(record(norms), "weight_norm/1") == pytest.approx(0.1)
+    assert measures.largest_fall(record(norms), "weight_norm") == pytest.approx(0.2)
+    assert measures.largest_fall(record({"weight_norm/1": {0: 1.0, 50: 1.0, 100: 3.0}}), "weight_norm/1") == 0.0
+    assert measures.largest_fall(record({"weight_norm/1": {0: 1.0, 50: np.nan}}), "weight_norm/1") == inf
+    assert isnan(measures.largest_fall(record({"weight_norm/1": {0: 1.0}}), "weight_norm/1"))
+    assert measures.largest_fall(record(norms, "diverged", 80), "weight_norm/1") == 0.0  # it fell after that
+
+
 def test_value_at_step_is_nan_between_evaluations_and_after_divergence():
     norms = {"gradient_norm/1": {0: 4.0, 100: 2.0}}
     assert measures.value_at_step(record(norms), "gradient_norm/1", 100) == 2.0
@@ -137,7 +147,9 @@ def test_gradient_ratio_is_first_over_output_layer_by_number_not_by_name():
 
 def part(measure: str, **fields: object) -> PartConfig:
     least = {"step": 0} if measure in ("value_at_step", "gradient_ratio") else {}
-    least |= {"metric": "landscape"} if measure in ("worst_value", "mean_value", "value_at_step") else {}
+    least |= (
+        {"metric": "landscape"} if measure in ("worst_value", "mean_value", "value_at_step", "largest_fall") else {}
+    )
     least |= {"level": 0.5} if measure == "steps_to_level" else {}
     common = {"measure": measure, "effect": "level", "treatment": "bn", "role": "beside"}
     return PartConfig.model_validate(common | least | fields)
@@ -171,6 +183,7 @@ EVERYTHING = record(
         (part("value_at_step"), {"landscape": [3.0, -5.0]}),
         (part("mean_value"), {"landscape": [3.0, -5.0]}),
         (part("worst_value"), {"worst(landscape)": 5.0}),
+        (part("largest_fall"), {"fall(landscape)": 8 / 3}),
         (part("drift"), {"drift": [0.0, 0.0, 0.0]}),
         (part("drift", matched=True), {"drift": [0.0, 0.0, 0.0], "loss/train": [2.0, 1.0]}),
         (part("gap_at_training_loss"), {"loss/training_split": [2.1, 0.9], "loss/test": [2.2, 1.1]}),

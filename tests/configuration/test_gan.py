@@ -19,6 +19,7 @@ BN = "{kind: custom}"
         ("run: {gan: {batches: mixed, discriminator: {norm: {kind: custom, virtual_batch_size: 121}}}}", "run: gan.discriminator.norm.virtual_batch_size (121) must be at most 120, the images that go through the discriminator together"),
         ("run: {gan: {}, dataset: {standardize: true}}", "run: dataset.standardize must be false with gan, which makes pixels from 0 to 1; leave it out"),
         ("run: {gan: {}, optimizer: {weight_decay: 0.1}}", "run: optimizer.weight_decay has no effect with gan; leave it out"),
+        ("run: {gan: {}, model: {norm: {kind: custom}}, optimizer: {keep_norms: true}}", "run: optimizer.keep_norms has no effect with gan; leave it out"),
         ("run: {gan: {}, model: {trainable: output}}", "run: model.trainable must be all with gan, got output; leave it out"),
         ("run: {gan: {discriminator: {trainable: output}}}", "run: gan.discriminator.trainable must be all with gan, got output; leave it out"),
         ("run: {gan: {}, model: {kind: keras, build: 'nets:f'}}", "run: model.kind must be mlp with gan, got keras"),

@@ -27,7 +27,7 @@ NETWORK = ", ".join(ModelConfig.model_fields)
         ("run: {learning_rate: 0.1}", f"run.learning_rate: no such field; 'learning_rate' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {learning_rte: 0.1}", f"run.learning_rte: no such field; 'learning_rte' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {lr: 0.1}", f"run.lr: no such field; 'lr' {RUN}; did you mean 'run.optimizer.learning_rate'?"),
-        ("run: {optimizer: {lr: 0.1}}", "run.optimizer.lr: no such field; 'lr' is not one of kind, learning_rate, momentum, nesterov, weight_decay, weight_decay_over, beta_1, beta_2, schedule; did you mean 'run.optimizer.learning_rate'?"),
+        ("run: {optimizer: {lr: 0.1}}", "run.optimizer.lr: no such field; 'lr' is not one of kind, learning_rate, momentum, nesterov, weight_decay, weight_decay_over, keep_norms, beta_1, beta_2, schedule; did you mean 'run.optimizer.learning_rate'?"),
         ("run: {momentum: 0.9}", f"run.momentum: no such field; 'momentum' {RUN}; did you mean 'run.model.norm.momentum' or 'run.optimizer.momentum'?"),
         ("run: {batch_norm: true}", f"run.batch_norm: no such field; 'batch_norm' {RUN}; {BN}"),
         ("run: {scale: 1}", f"run.scale: no such field; 'scale' {RUN}; did you mean 'run.model.norm.scale'?"),

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from experiment_files import BASE, faults_of, load
 
-OF_BATCH = "pre_activations, unit_percentiles, gradients, saturation, covariate_shift, landscape, representation, first_guess, standardization, affine_identity, weight_scale"
+OF_BATCH = "pre_activations, unit_percentiles, gradients, weight_gradient_cosine, saturation, covariate_shift, landscape, representation, first_guess, standardization, affine_identity, weight_scale"
 PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level, treatment: a, band: 1}]}"
 
 
@@ -20,6 +20,7 @@ PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level,
         ("run: {optimizer: {kind: adamw, nesterov: true}}", "run.optimizer.nesterov: has no effect with kind: adamw, only with sgd or sgdw; leave it out"),
         ("run: {model: {norm: {kind: custom}}, optimizer: {weight_decay_over: scale_invariant}}", "run.optimizer.weight_decay_over: has no effect with weight_decay: 0.0; leave it out"),
         ("run: {optimizer: {weight_decay: 0.1, weight_decay_over: scale_invariant}}", "run.optimizer.weight_decay_over: has no effect with run.model.norm.kind: none, only with one of custom, stock, noisy, detached, mean_only, variance_only; leave it out"),
+        ("run: {optimizer: {keep_norms: true}}", "run.optimizer.keep_norms: has no effect with run.model.norm.kind: none, only with one of custom, stock, noisy, detached, mean_only, variance_only; leave it out"),
         ("run: {model: {norm: {kind: custom, placement: after}}, optimizer: {weight_decay: 0.1, weight_decay_over: scale_invariant}}", "run.optimizer.weight_decay_over: has no effect with run.model.norm.placement: after, only with before; leave it out"),
         ("run: {model: {norm: {kind: custom, groups: 4}}}", "run.model.norm.groups: has no effect with kind: custom, only with group; leave it out"),
         ("run: {model: {norm: {kind: layer, momentum: 0.9}}}", "run.model.norm.momentum: has no effect with kind: layer, only with one of custom, stock, noisy, detached, mean_only, variance_only; leave it out"),

@@ -36,6 +36,24 @@ def test_weight_norms_are_those_of_the_kernels_from_below():
     assert case.metrics() == pytest.approx(expected, rel=1e-5)
 
 
+def test_cosines_between_weights_and_gradients_are_those_of_all_kernels_but_the_output_layers():
+    case = Case(["weight_gradient_cosine"], {"kind": "none"})
+    gradients = case.gradients(case.values)
+    expected = {}
+    for i, k in enumerate(case.kernels[:-1], start=1):
+        w, g = case.values[k].ravel(), gradients[k].ravel()
+        expected[f"weight_gradient_cosine/{i}"] = w @ g / np.linalg.norm(w) / np.linalg.norm(g)
+    assert len(expected) == 2
+    assert min(map(abs, expected.values())) > 0.01
+    assert case.metrics() == pytest.approx(expected, rel=1e-3)
+
+
+def test_weights_before_batch_normalization_are_orthogonal_to_their_gradient():
+    found = Case(["weight_gradient_cosine"], {"kind": "custom", "epsilon": 1e-12}).metrics()
+    assert max(map(abs, found.values())) < 1e-5
+    assert max(map(abs, Case(["weight_gradient_cosine"], {"kind": "custom", "epsilon": 1.0}).metrics().values())) > 1e-3
+
+
 def cosine(values: np.ndarray) -> float:
     units = values / np.linalg.norm(values, axis=1, keepdims=True)
     return float((units @ units.T)[~np.eye(len(values), dtype=bool)].mean())
