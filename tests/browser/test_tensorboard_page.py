@@ -120,7 +120,7 @@ def test_every_address_on_the_screen_opens_what_it_says(serve: Callable[..., Ser
     for text in ("log10 learning rate", "bn", "0.91000"):
         expect(cells.filter(has_text=re.compile(rf"^\s*{re.escape(text)}\s*$"))).not_to_have_count(0)
     visit(tab, found["result in words"])
-    expect(tab.get_by_text(re.compile("whether it ends|it ends at")).first).to_be_visible()
+    expect(tab.get_by_text(re.compile("at the end|it ends at|whether it ends")).first).to_be_visible()
     visit(tab, found["pictures"])
     assert settled(lambda: pictures_drawn(tab), 2) == 2
 
