@@ -50,7 +50,7 @@ function chart(host, key, build) {
       width: host.clientWidth,
       height: host.clientHeight,
       legend: { show: false },
-      padding: [8, 12, 0, 0],
+      padding: [8, 20, 0, 0],
       cursor: { drag: { x: false, y: false }, points: { show: false }, y: false },
       scales: { x: { time: false, ...(x.range ? { range: x.range } : {}) }, y: range ? { range } : {} },
       axes: [
