@@ -47,9 +47,8 @@ def courses(
     started, console = time.monotonic(), terminal.open_console()
     with ending_in_words():
         from experiments import courses
-        from experiments.analysis.tuning import tuned_words
         from experiments.conduct import conduct
-        from experiments.reporting.printed_verdicts import print_verdicts
+        from experiments.reporting.printed_verdicts import print_tuning, print_verdicts
         from experiments.sweeping.progress import SweepProgress, fold_failures
         from experiments.sweeping.sweep import SweepOptions
 
@@ -61,12 +60,10 @@ def courses(
             if progress.failed:
                 errors.print("\n".join(fold_failures(progress.failed)), style="red")
                 raise typer.Exit(FAILED)
-            if not tune:
+            if tune:
+                print_tuning(console, asked[name], tables)
+            else:
                 print_verdicts(console, courses.judge(asked[name], studies))
-                continue
-            for experiment, table in tables.items():
-                for words in tuned_words(table, asked[name].experiments[experiment].config):
-                    terminal.print_paragraph(console, f"{experiment}: {words}")
         if publish:
             courses.publish(PUBLISHED / "courses", asked, out)
             console.print(f"Page: {PUBLISHED / 'courses.md'}", soft_wrap=True)

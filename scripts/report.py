@@ -9,9 +9,8 @@ from typing import Annotated
 import typer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # before another project's `models` on PYTHONPATH
-from experiments.command_line import CORES, FAILED, FAULTY, PUBLISHED, errors
+from experiments.command_line import CORES, PUBLISHED, ending_in_words
 from experiments.configuration.tiers import Tier, load_claims
-from experiments.configuration.yaml_source import ConfigError
 from experiments.reporting import terminal
 from experiments.training.surroundings import unconfigure
 
@@ -27,14 +26,11 @@ def report(
     workers: Annotated[int, typer.Option(min=1, help="processes that draw figures")] = CORES,
 ) -> None:
     """Print the verdicts of a tier's finished claims and write its report.html."""
-    from experiments import reproduction
-    from experiments.records.storage import StorageError
-    from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
-    from experiments.sweeping.workforce import SweepError
+    with ending_in_words():
+        from experiments import reproduction
+        from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
 
-    folder = results or Path("runs") / tier.value
-    try:
-        claims = load_claims(tier)
+        folder, claims = results or Path("runs") / tier.value, load_claims(tier)
         finished = reproduction.read_tables(reproduction.studies_of(claims, folder))
         judged = reproduction.judge_all(finished, claims.claims)
         console = terminal.open_console()
@@ -42,13 +38,7 @@ def report(
         compared = reproduction.compare_with_published(PUBLISHED, tier.value, folder, claims, judged)
         written = reproduction.write_report(folder, tier.value, claims, finished, judged, workers)
         print_agreement(console, compared)
-    except ConfigError as error:
-        errors.print("\n".join(error.faults), style="red")
-        raise typer.Exit(FAULTY) from None
-    except (StorageError, SweepError) as error:
-        errors.print(f"error: {error}", style="red")
-        raise typer.Exit(FAILED) from None
-    console.print(f"Report: {written}", soft_wrap=True)
+        console.print(f"Report: {written}", soft_wrap=True)
 
 
 if __name__ == "__main__":

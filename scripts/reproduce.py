@@ -85,11 +85,11 @@ def _reproduce(
     if tables and all(map(none_finished, tables.values())):
         console.print("No run finished, so there is nothing to judge.")
         return False
-    if tune:
-        _print_tuning(console, asked, tables)
-        return not progress.failed
+    from experiments.reporting.printed_verdicts import print_agreement, print_tuning, print_verdicts
 
-    from experiments.reporting.printed_verdicts import print_agreement, print_verdicts
+    if tune:
+        print_tuning(console, asked, tables)
+        return not progress.failed
 
     results = reproduction.read_tables(reproduction.studies_of(of_tier, folder))  # of earlier commands, too
     judged = reproduction.judge_all(results, of_tier.claims)
@@ -108,14 +108,6 @@ def _reproduce(
         reproduction.publish(PUBLISHED, tier.value, folder, of_tier, results, judged)
         reproduction.renew_pages(PUBLISHED, PROJECT / "README.md")
     return not progress.failed
-
-
-def _print_tuning(console: Console, claims: Claims, tables: Any) -> None:
-    from experiments.analysis.tuning import tuned_words
-
-    for name, table in tables.items():
-        for words in tuned_words(table, claims.experiments[name].config):
-            terminal.print_paragraph(console, f"{name}: {words}")
 
 
 if __name__ == "__main__":

@@ -149,55 +149,51 @@ def _difference(found: Mapping[str, ClaimResult]) -> list[str]:
     """Which verdicts the tiers come to, where they are not the same, and the rows that tell them apart."""
     if len({result.verdict for result in found.values()}) < 2:
         return []
-    return [
-        ", ".join(f"{SYMBOLS[result.verdict]} on {DATA[tier]}" for tier, result in found.items()),
-        *_rows_apart([_decided(result.rows) for result in found.values()]),
-    ]
+    verdicts = ", ".join(f"{SYMBOLS[result.verdict]} on {DATA[tier]}" for tier, result in found.items())
+    both = _decided_on_all(found)
+    if not both:
+        return [verdicts, "no row decided on both"]
+    apart = [rows for rows in both if _differ(rows)]
+    words = [verdicts, f"of {len(both)} decided on both, {len(both) - len(apart)} the same"]
+    for rows in apart[:MOST_APART]:
+        held = " / ".join(dict.fromkeys(map(moderator_words, rows))) or rows[0].part.name or ""
+        words.append(f"{held}: {', '.join(SYMBOLS[row.verdict] for row in rows)}")
+    return [*words, *([f"and {len(apart) - MOST_APART} more"] if len(apart) > MOST_APART else [])]
 
 
 def _agreement(tiers: Tiers) -> str:
     """How far the tiers agree, by claim and by the rows that are decided on all of them."""
     found = [of for of in (_of(name, tiers) for name in _claims(tiers)) if len(of) == len(tiers)]
     same = sum(len({result.verdict for result in of.values()}) == 1 for of in found)
-    rows, apart, where = 0, 0, 0
-    for of in found:
-        first, *others = [_decided(result.rows) for result in of.values()]
-        both = [key for key in first if all(key in tier for tier in others)]
-        otherwise = sum(any(tier[key].verdict != first[key].verdict for tier in others) for key in both)
-        rows, apart, where = rows + len(both), apart + otherwise, where + bool(otherwise)
+    rows = [_decided_on_all(of) for of in found]
+    apart = [sum(map(_differ, of)) for of in rows]
+    decided = sum(map(len, rows))
     return (
-        f"Of {len(found)} claims tested on both, {same} come to the same verdict; of {rows} rows decided on both, "
-        f"{rows - apart} do, and the other {apart} belong to {where} claims."
+        f"Of {len(found)} claims tested on both, {same} come to the same verdict; of {decided} rows decided on both, "
+        f"{decided - sum(apart)} do, and the other {sum(apart)} belong to {sum(map(bool, apart))} claims."
     )
 
 
-def _rows_apart(tiers: Sequence[Mapping[Any, Row]]) -> list[str]:
-    """How many rows are decided on all tiers, and in what is held those are that are decided otherwise."""
-    first, *others = tiers
-    both = [key for key in first if all(key in of for of in others)]
-    apart = [key for key in both if len({of[key].verdict for of in tiers}) > 1]
-    if not both:
-        return ["no row decided on both"]
-    words = [f"of {len(both)} decided on both, {len(both) - len(apart)} the same"]
-    for key in apart[:MOST_APART]:
-        of = [*dict.fromkeys(moderator_words(tier[key]) for tier in tiers)]
-        held = " / ".join(of) if any(of) else first[key].part.name or ""
-        words.append(f"{held}: {', '.join(SYMBOLS[tier[key].verdict] for tier in tiers)}")
-    return [*words, *([f"and {len(apart) - MOST_APART} more"] if len(apart) > MOST_APART else [])]
+def _differ(rows: Sequence[Row]) -> bool:
+    return len({row.verdict for row in rows}) > 1
 
 
-def _decided(rows: Sequence[Row]) -> dict[Any, Row]:
-    """The decided rows by what is compared and held; levels, which are each tier's own, by their place."""
-    places: Counter[Any] = Counter()
-    found = {}
-    for row in rows:
-        held = tuple(pair for pair in row.moderators.items() if pair[0] != LEVEL)
-        what = row.part.name, row.part.measure, held
-        key = *what, places[what]
-        places[what] += 1
-        if row.decides and row.verdict in DECIDED:
-            found[key] = row
-    return found
+def _decided_on_all(found: Mapping[str, ClaimResult]) -> list[list[Row]]:
+    """The rows of a claim that all tiers decide, each as every tier has it.
+
+    Rows are the same that compare and hold the same; levels, which are each tier's own, go by their place.
+    """
+    tiers = []
+    for result in found.values():
+        places: Counter[Any] = Counter()
+        decided = {}
+        for row in result.rows:
+            what = row.part.name, row.part.measure, tuple(pair for pair in row.moderators.items() if pair[0] != LEVEL)
+            if row.decides and row.verdict in DECIDED:
+                decided[*what, places[what]] = row
+            places[what] += 1
+        tiers.append(decided)
+    return [[of[key] for of in tiers] for key in tiers[0] if all(key in of for of in tiers)]
 
 
 def _row(row: Row) -> str:

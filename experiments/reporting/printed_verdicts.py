@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from experiments.analysis.claims import ClaimResult, Verdict
+from experiments.analysis.tuning import tuned_words
+from experiments.configuration.tiers import Claims
 from experiments.reporting.findings import Fold, effects_of, finding, folds, row_counts
 from experiments.reporting.terminal import print_paragraph
 from experiments.reporting.wording import claim_verdict, counts
@@ -61,3 +64,10 @@ def _effects(fold: Fold) -> str:
     if len(fold.rows) > 1 or found == fold.rows[0].reason:
         return found
     return f"{found}: {finding(fold.rows[0])}"
+
+
+def print_tuning(console: Console, claims: Claims, tables: Mapping[str, pd.DataFrame]) -> None:
+    """Print the best values that each experiment's arms were tuned to. tables: experiment → results of its runs."""
+    for name, table in tables.items():
+        for words in tuned_words(table, claims.experiments[name].config):
+            print_paragraph(console, f"{name}: {words}")
