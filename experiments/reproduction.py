@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from experiments import multiverse
 from experiments.analysis.claims import ClaimResult, judge, judge_over_all
@@ -25,11 +24,7 @@ from experiments.records.ownership import Origin
 from experiments.reporting.agreement import SURROUNDINGS, agreement
 from experiments.reporting.commands import PROJECT
 from experiments.reporting.figures import svg_file
-from experiments.reporting.headline_figures import (
-    accuracy_by_rate_figure,
-    steps_by_accuracy_figure,
-    steps_by_rate_figure,
-)
+from experiments.reporting.headline_figures import AT_A_GLANCE, at_a_glance_figure, headlines
 from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA, first_look, replace_between_markers, verdict_page
 from experiments.reporting.report import Evidence, render_report
@@ -149,7 +144,7 @@ def write_report(
         tier=tier,
         provenance=provenance_of(folder, studies),
         aa_check=check_on_itself(results),
-        headlines=[(words, figure) for words, _, figure in headlines(tier, results, judged)],
+        headlines=[(words, figure) for words, _, figure in headlines(judged, results, DATA[tier])],
         curves=multiverse.curves_of(folder / multiverse.FOLDER, judged),
         readers={of.experiment.name: of.reader(results[of.experiment.name].table) for of in there},
         folder=None if folder.resolve() == PROJECT / "runs" / tier else folder,
@@ -157,18 +152,6 @@ def write_report(
     )
     storage.write_atomically(folder / "report.html", page.encode())
     return folder / "report.html"
-
-
-def headlines(
-    tier: str, results: Mapping[str, Results], judged: Sequence[ClaimResult]
-) -> list[tuple[str, str, Figure]]:
-    """Return the figures that come first: caption, name of the file, figure."""
-    data = DATA[tier]
-    return [
-        ("How many times fewer steps at the same rate", "steps_by_rate", steps_by_rate_figure(judged, data)),
-        ("… and at the best rate of each", "steps_by_accuracy", steps_by_accuracy_figure(judged, data)),
-        ("Which accuracy at which rate", "accuracy_by_rate", accuracy_by_rate_figure(results, data)),
-    ]
 
 
 @_telling_of_files()
@@ -192,8 +175,9 @@ def publish(
         if not of_experiment.table.empty:
             (target / name).mkdir(exist_ok=True)
             of_experiment.table.to_parquet(target / name / "results.parquet", index=False, compression="zstd")
-    figures = [(name, figure) for _, name, figure in headlines(tier, results, judged)]
-    for name, figure in [*figures, ("overview", verdict_overview(judged))]:
+    figures = [(name, figure) for _, name, figure in headlines(judged, results, DATA[tier])]
+    glance = at_a_glance_figure(judged, results, DATA[tier])
+    for name, figure in [(AT_A_GLANCE, glance), *figures, ("overview", verdict_overview(judged))]:
         storage.write_atomically(target / f"{name}.svg", svg_file(figure, f"{tier}-{name}").encode())
 
 
@@ -223,8 +207,9 @@ def readme_with(judged: Mapping[str, Sequence[ClaimResult]], documents: Path, re
     """Return README's text with its first look at the tier that it shows."""
     tier, found = next(iter(judged.items()))
     settings = {name: _settings(documents, name, of) for name, of in judged.items()}
-    look = first_look(tier, found, f"{documents.parent.name}/{documents.name}", settings)
-    return replace_between_markers(readme, "verdicts", look)
+    for name, look in first_look(tier, found, f"{documents.parent.name}/{documents.name}", settings).items():
+        readme = replace_between_markers(readme, name, look)
+    return readme
 
 
 def _settings(documents: Path, tier: str, judged: Sequence[ClaimResult]) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""What does batch normalization do for training, in three pictures?
+"""What does batch normalization do for training, in three pictures, and in one of them all?
 
 How many times fewer steps by learning rate, by the accuracy asked for, and which accuracy at which learning rate.
 """
@@ -37,10 +37,45 @@ COLOURS = {
 }  # no arm compared there
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
 ARMS = {"no_bn": "without BN", "custom_bn": "with BN"}
+SAME_RATE = "learning rate, the same with and without BN"
+AT_A_GLANCE = "at_a_glance"
+GLANCE = (10.4, 5.6)  # inches
+GLANCES = "Steps saved by BN at the same learning rate ({})", "… and at the best learning rate of each ({})"
 MOST = 100.0  # times fewer steps, or more: the axis goes no further
 ARROW = 1.45  # how far an arrow reaches, as a factor
 LABEL = 0.065  # of the axes' height, between the names of two lines
 WORDS = "Line: median; shade: 99.7 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
+
+
+@mpl.rc_context(STYLE)
+def at_a_glance_figure(results: Sequence[ClaimResult], core: Mapping[str, Results], data: str) -> Figure:
+    """Draw the three figures below as one: ratios of steps above, accuracy by learning rate in a row below.
+
+    results, core, data: as they take them. Which rates one arm alone trains at is told by the row below.
+    """
+    figure = Figure(figsize=GLANCE, layout="constrained")
+    above, below = np.ravel(figure.subfigures(2, 1, height_ratios=(1.85, 1)))  # type: ignore[arg-type]
+    panels = above.subplots(1, 2, sharey=True)
+    limits = []
+    for axes, draw, words in zip(panels, (_draw_by_rate, _draw_by_accuracy), GLANCES, strict=True):
+        draw(axes, results)
+        limits += axes.get_ylim()
+        axes.set_title(words.format(data), loc="left", fontsize=10.5, fontweight="bold")
+    panels[0].set_ylim(min(limits), max(limits))
+    panels[1].set_ylabel("")
+    drawn = {net: line for axes in panels for line, net in zip(*axes.get_legend_handles_labels(), strict=True)}
+    above.legend(drawn.values(), drawn, loc="outside lower center", ncols=len(NETS), fontsize=9.5)
+    nets = [net for net in NETS if net in core]
+    row = below.subplots(1, max(1, len(nets)), sharey=True, squeeze=False)[0]
+    for axes, net in zip(row, nets, strict=False):
+        _draw_accuracies(axes, core[net])
+        axes.set_title(NETS[net], loc="left", fontsize=9, fontweight="bold", color=COLOURS[net])
+        axes.set_xlabel("learning rate", fontsize=8.5)
+        axes.tick_params(labelsize=8)
+    row[0].set_ylabel("accuracy (%)", fontsize=9)
+    below.suptitle(f"Accuracy at the end of training ({data})", x=0.062, ha="left", fontsize=10.5, fontweight="bold")
+    below.legend(*row[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=9.5)
+    return figure
 
 
 @mpl.rc_context(STYLE)
@@ -49,7 +84,6 @@ def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
 
     data: what the networks were trained on, for the title.
     """
-    found = rows_by(results, (AT_EQUAL_RATE, CNN), RATE)
     alone = rates_alone(results)
     strips = {arm: {net: of[arm] for net, of in alone.items() if of.get(arm)} for arm in ("custom_bn", "no_bn")}
     lanes = [0.17 * len(strips["custom_bn"]), 3.6, 0.17 * len(strips["no_bn"])]
@@ -60,10 +94,9 @@ def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
         _draw_strip(all_axes[0], strips["custom_bn"], "trains only\nwith BN")
     if strips["no_bn"]:
         _draw_strip(all_axes[-1], strips["no_bn"], "trains only\nwithout BN")
-    lines = {net: ([float(row.moderators[RATE]) for row in rows], rows) for net, rows in found.items()}
-    log_axis(axes)
-    _draw_lines(axes, lines)
-    all_axes[-1].set_xlabel("learning rate, the same with and without BN")
+    _draw_by_rate(axes, results, named=True)
+    axes.set_xlabel("")
+    all_axes[-1].set_xlabel(SAME_RATE)
     _titles(figure, f"At the same learning rate, how many times fewer steps does BN need? ({data})")
     return figure
 
@@ -71,19 +104,8 @@ def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
 @mpl.rc_context(STYLE)
 def steps_by_accuracy_figure(results: Sequence[ClaimResult], data: str) -> Figure:
     """Draw how many times fewer steps, each arm at its fastest rate, by the accuracy asked for, a line a network."""
-    found = rows_by(results, (WHEN_TUNED, CNN), LEVEL)
     figure, (axes,) = new_figure(4.6)
-    lines = {net: ([100 * (1 - float(row.moderators[LEVEL])) for row in rows], rows) for net, rows in found.items()}
-    errors = [error for x, _ in lines.values() for error in x] or [1.0, 50.0]
-    axes.set_xscale("log")
-    axes.set_xlim(max(errors) * 1.1, min(errors) / 1.1)
-    steps = (90, 80, 70, 60, 50, 40, 30, 20, 15, 10, 7, 5, 4, 3, 2, 1.5, 1, 0.7, 0.5)
-    ticks = [error for error in steps if min(errors) / 1.1 <= error <= max(errors) * 1.1]
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{plain_number(100 - error)} %"))
-    axes.set_xlabel("validation accuracy asked for (error on a logarithmic axis)")
-    _draw_lines(axes, lines)
+    _draw_by_accuracy(axes, results, named=True)
     _titles(figure, f"At the best learning rates, how many times fewer steps does BN need? ({data})")
     return figure
 
@@ -100,6 +122,8 @@ def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
     figure, all_axes = new_figure(0.9 + 2.1 * rows, rows=rows, columns=columns)
     for place, (axes, net) in enumerate(zip(all_axes, nets, strict=False)):
         _draw_accuracies(axes, core[net])
+        if axes.get_lines():
+            axes.legend(loc="best", fontsize=8.5, handlelength=1.5)
         axes.set_title(NETS[net], loc="left", fontsize=10, fontweight="bold")
         if place % columns == 0:
             axes.set_ylabel("accuracy (%)")
@@ -113,6 +137,15 @@ def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
         "Validation accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0.",
     )
     return figure
+
+
+def headlines(results: Sequence[ClaimResult], core: Mapping[str, Results], data: str) -> list[tuple[str, str, Figure]]:
+    """Return the three: caption, name of the file, figure. As they take them."""
+    return [
+        ("How many times fewer steps at the same rate", "steps_by_rate", steps_by_rate_figure(results, data)),
+        ("… and at the best rate of each", "steps_by_accuracy", steps_by_accuracy_figure(results, data)),
+        ("Which accuracy at which rate", "accuracy_by_rate", accuracy_by_rate_figure(core, data)),
+    ]
 
 
 def rows_by(results: Iterable[ClaimResult], claims: Sequence[str], moderator: str) -> dict[str, list[Row]]:
@@ -138,15 +171,40 @@ def _deciding(results: Iterable[ClaimResult], claims: Sequence[str]) -> list[Row
     return [row for result in results if result.id in claims for row in result.rows if row.decides]
 
 
-def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[Row]]]) -> None:
-    """Draw a line a network, x against its rows' effects, with the names of the networks at the lines' ends."""
+def _draw_by_rate(axes: Axes, results: Iterable[ClaimResult], named: bool = False) -> None:
+    found = rows_by(results, (AT_EQUAL_RATE, CNN), RATE)
+    axes.set_xscale("log")
+    _draw_lines(
+        axes, {net: ([float(row.moderators[RATE]) for row in rows], rows) for net, rows in found.items()}, named
+    )
+    log_axis(axes)
+    axes.set_xlabel(SAME_RATE)
+
+
+def _draw_by_accuracy(axes: Axes, results: Iterable[ClaimResult], named: bool = False) -> None:
+    found = rows_by(results, (WHEN_TUNED, CNN), LEVEL)
+    lines = {net: ([100 * (1 - float(row.moderators[LEVEL])) for row in rows], rows) for net, rows in found.items()}
+    errors = [error for x, _ in lines.values() for error in x] or [1.0, 50.0]
+    axes.set_xscale("log")
+    axes.set_xlim(max(errors) * 1.1, min(errors) / 1.1)
+    steps = (90, 80, 70, 60, 50, 40, 30, 20, 15, 10, 7, 5, 4, 3, 2, 1.5, 1, 0.7, 0.5)
+    ticks = [error for error in steps if min(errors) / 1.1 <= error <= max(errors) * 1.1]
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{plain_number(100 - error)} %"))
+    axes.set_xlabel("validation accuracy asked for (error on a logarithmic axis)")
+    _draw_lines(axes, lines, named)
+
+
+def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[Row]]], named: bool) -> None:
+    """Draw a line a network, x against its rows' effects. named: with the networks' names at the lines' ends."""
     for net, (x, rows) in lines.items():
         known = [known_end(row) for row in rows]
         middle = np.clip([value for value, _ in known], 1 / MOST, MOST)
         seeds = np.array([row.decided for row in rows])
         low, high = (np.clip(np.where(np.isnan(end), middle, end), 1e-3 / MOST, 1e3 * MOST) for end in seeds.T)
         axes.fill_between(x, low, high, color=COLOURS[net], alpha=0.15, lw=0)
-        axes.plot(x, middle, color=COLOURS[net], marker=SHAPES[net], ms=5.5, lw=1.8)
+        axes.plot(x, middle, color=COLOURS[net], marker=SHAPES[net], ms=5.5, lw=1.8, label=NETS[net])
         for at, value, (_, sign) in zip(x, middle, known, strict=True):
             if sign:
                 axes.annotate(
@@ -155,7 +213,7 @@ def _draw_lines(axes: Axes, lines: Mapping[str, tuple[Sequence[float], Sequence[
                 )  # fmt: skip
     _times_axis(axes, [row for _, rows in lines.values() for row in rows])
     ends = {}
-    for net, (x, rows) in lines.items():
+    for net, (x, rows) in lines.items() if named else ():
         last = int(np.argmin(x)) if axes.xaxis_inverted() else int(np.argmax(x))
         ends[net] = (x[last], float(np.clip(known_end(rows[last])[0], *axes.get_ylim())))
     _name_lines(axes, ends)
@@ -227,8 +285,6 @@ def _draw_accuracies(axes: Axes, of_net: Results) -> None:
         axes.plot(x, quartiles[0.5], marker=styles[arm].marker, ms=4.5, lw=1.6, label=words, **line_of(styles[arm]))
     log_axis(axes)
     axes.set_ylim(-2, 102)
-    if axes.get_lines():
-        axes.legend(loc="best", fontsize=8.5, handlelength=1.5)
 
 
 def _titles(figure: Figure, question: str, words: str = WORDS) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.analysis.claims import DECIDED, ClaimResult, Row
 from experiments.reporting.findings import finding, main_effect
-from experiments.reporting.headline_figures import LEVEL
+from experiments.reporting.headline_figures import AT_A_GLANCE, LEVEL, WORDS
 from experiments.reporting.quotable import quotable
 from experiments.reporting.wording import (
     SYMBOLS,
@@ -30,10 +30,11 @@ HOW_ROBUST = (
     "How much of that is its settings? On {}, by net, data, optimizer, budget, statistics and more, in combination:"
 )
 DATA = {"embedded": "8×8 digits", "mnist": "MNIST"}  # of each tier, in words
-FIGURES = {
-    "steps_by_rate": "At the same learning rate, how many times fewer steps does BN need?",
-    "steps_by_accuracy": "At the best learning rates, how many times fewer steps does BN need?",
-    "accuracy_by_rate": "At which learning rates does a network train, with and without BN?",
+GLANCE = "How many times fewer steps does BN need, by learning rate and by accuracy, and at which rates does it train?"
+LARGER = {
+    "steps_by_rate": "steps by learning rate",
+    "steps_by_accuracy": "steps by accuracy",
+    "accuracy_by_rate": "accuracy by learning rate",
 }
 MOST_APART = 3  # rows that are named where tiers differ
 HEAD = ("comparison", "held", "effect [99.7 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
@@ -44,13 +45,12 @@ def first_look(
     judged: Sequence[ClaimResult],
     folder: str,
     settings: Mapping[str, Settings] = MappingProxyType({}),
-) -> str:
-    """Return what README shows first: three figures of a tier, then what can be quoted.
+) -> dict[str, str]:
+    """Return what README shows of a tier between its markers: the `picture`, and `verdicts` that can be quoted.
 
     folder: of all tiers' published results. settings: tier → claim → what its specifications come to; those of the tier
     are shown, or of another where it has none.
     """
-    pictures = [f"![{words} {DATA[tier]}]({folder}/{tier}/{name}.svg)" for name, words in FIGURES.items()]
     quoted = "\n".join(f"* {cell([words])}" for words in quotable(judged, DATA[tier]))
     of = next((of for of in (tier, *settings) if settings.get(of)), tier)
     robust = [
@@ -60,7 +60,17 @@ def first_look(
         if result.id in settings.get(of, {})
     ]
     asked = HOW_ROBUST.format(DATA[of])
-    return "\n\n".join([*pictures, *([quoted, asked, "\n".join(robust)] if robust else [quoted])])
+    return {
+        "picture": _picture(tier, folder),
+        "verdicts": "\n\n".join([quoted, asked, "\n".join(robust)] if robust else [quoted]),
+    }
+
+
+def _picture(tier: str, folder: str) -> str:
+    larger = [f"[{words}]({folder}/{tier}/{name}.svg)" for name, words in LARGER.items()]
+    others = [f"[on {words}]({folder}/{name}/{AT_A_GLANCE}.svg)" for name, words in DATA.items() if name != tier]
+    shown = f"![{GLANCE} {DATA[tier]}]({folder}/{tier}/{AT_A_GLANCE}.svg)"
+    return f"{shown}\n\n{WORDS} Larger: {', '.join(larger)}. The same {', '.join(others)}."
 
 
 def verdict_page(tiers: Tiers, introduction: str = "", settings: Mapping[str, Settings] = MappingProxyType({})) -> str:

@@ -17,6 +17,7 @@ from experiments.reporting.figures import svg_file
 from experiments.reporting.headline_figures import (
     COLOURS,
     accuracy_by_rate_figure,
+    at_a_glance_figure,
     rates_alone,
     rows_by,
     steps_by_accuracy_figure,
@@ -126,6 +127,19 @@ def test_a_network_of_which_only_tuning_runs_are_at_hand_has_an_empty_panel() ->
     run = {"arm": "custom_bn", "optimizer.learning_rate": 0.1, "seed": 100, "late_validation_accuracy": 0.9}
     (axes,) = accuracy_by_rate_figure({"relu": Results(experiment(), pd.DataFrame([run]))}, "MNIST").axes
     assert not axes.get_lines()
+
+
+def test_at_a_glance_both_ratios_have_one_axis_and_networks_one_legend() -> None:
+    figure = at_a_glance_figure(judged(), {}, "digits")
+    by_rate, by_accuracy, *_ = (axes for part in figure.subfigs for axes in part.axes)
+    assert by_rate.get_ylim() == by_accuracy.get_ylim()
+    shown = [
+        [tuple(map(float, y)) for y in (line.get_ydata() for line in axes.get_lines())]
+        for axes in (by_rate, by_accuracy)
+    ]
+    assert (1.5, 3.0) in shown[0]
+    assert (4.0, 2.0) in shown[1]
+    assert {"sigmoid MLP", "ReLU MLP", "ReLU CNN"} & texts(figure) == {"ReLU MLP", "ReLU CNN"}
 
 
 def test_without_results_the_figures_say_so() -> None:

@@ -80,25 +80,27 @@ def test_hostile_words_cannot_break_the_markdown_table() -> None:
         assert "](javascript" not in line
 
 
-def test_readme_shows_three_figures_and_then_what_can_be_quoted() -> None:
+def test_readme_shows_one_picture_and_then_what_can_be_quoted() -> None:
     judged = [claim("faster_when_tuned", "supported", row([2.0] * 20, held={"net": "relu", "level": 0.9}))]
-    lines = first_look("mnist", judged, "docs/results").splitlines()
-    assert [line.rpartition("(")[2] for line in lines[:5:2]] == [
-        f"docs/results/mnist/{name}.svg)" for name in ("steps_by_rate", "steps_by_accuracy", "accuracy_by_rate")
+    look = first_look("mnist", judged, "docs/results")
+    assert re.findall(r"/(\w+/\w+)\.svg\)", look["picture"]) == [
+        *(f"mnist/{name}" for name in ("at_a_glance", "steps_by_rate", "steps_by_accuracy", "accuracy_by_rate")),
+        "embedded/at_a_glance",
     ]
-    assert lines[6].startswith("* On MNIST, with the best learning rate for each")
-    assert len(lines) == 7
+    (line,) = look["verdicts"].splitlines()
+    assert line.startswith("* On MNIST, with the best learning rate for each")
 
 
 def test_how_far_a_verdict_holds_stands_in_readme_and_in_its_section() -> None:
     judged = [claim("faster", "supported", row([2.0] * 20), statement="BN is faster.")]
     words = {"faster": ["mostly: ✓ in 7 of 9 settings as good", "variance of the effect: net 60 %"]}
-    look = first_look("mnist", judged, "docs/results", {"mnist": words})
+    look = first_look("mnist", judged, "docs/results", {"mnist": words})["verdicts"]
     assert look.endswith(
         "* BN is faster. mostly: ✓ in 7 of 9 settings as good "
         "([all of them](docs/results/mnist/multiverse/faster.svg))."
     )
-    assert "On 8×8 digits, by net" in first_look("mnist", judged, "docs/results", {"mnist": {}, "embedded": words})
+    other = first_look("mnist", judged, "docs/results", {"mnist": {}, "embedded": words})
+    assert "On 8×8 digits, by net" in other["verdicts"]
     assert verdict_page({"mnist": judged}, settings={"mnist": words}).endswith(
         "With other settings ([all of them](results/mnist/multiverse/faster.svg)): "
         "mostly: ✓ in 7 of 9 settings as good\n"
