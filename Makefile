@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help run reproduce test check browser-test tensorboard benchmark screenshots lock clean clean-runs
+.PHONY: help run reproduce reproduce-whole test check browser-test tensorboard benchmark screenshots lock clean clean-runs
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -10,7 +10,10 @@ help:  ## show this list
 run: .venv/installed  ## train the quickstart and print what came out (about a minute)
 	$(BIN)/python scripts/run.py configs/quickstart.yaml
 
-reproduce: .venv/installed  ## put every claim to the test and write report.html
+reproduce: .venv/installed  ## put every claim to the test on 10 seeds and write report.html
+	$(BIN)/python scripts/reproduce.py --quick
+
+reproduce-whole: .venv/installed  ## go on to all 20 seeds, with learning rates found anew
 	$(BIN)/python scripts/reproduce.py
 
 tensorboard: .venv/installed  ## show every experiment's arms as curves

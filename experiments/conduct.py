@@ -203,7 +203,7 @@ def _finish(study: Study, replace: bool) -> pd.DataFrame:
     show_in_tensorboard(study.experiment, study.folder, table, study.curves, shown)
     write_index(study.experiment, study.folder, table, shown)
     if not study.lacks_runs():
-        tidying.tidy(study.folder, study.directories(runs))
+        tidying.tidy(study.folder, study.own())
         if replace:
-            tidying.remove_strays(study.folder, study.directories(runs))
+            tidying.remove_strays(study.folder, study.own())
     return table

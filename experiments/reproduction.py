@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from experiments import multiverse
 from experiments.analysis.claims import ClaimResult, judge, judge_over_all
 from experiments.analysis.comparison import Results
@@ -59,6 +57,7 @@ def compare_with_published(
     """Return in sentences whether verdicts are those of the published tables, judged again by the code as it is.
 
     documents: as `publish` writes it; nothing is compared where it holds no tables. folder: the tier's results, judged.
+    claims: all of the tier, with all their seeds.
     """
     kept = documents / tier
     try:
@@ -73,11 +72,16 @@ def compare_with_published(
     return agreement(judged, {result.id: result for result in published}, provenance)
 
 
-def studies_of(claims: Claims, folder: Path) -> list[Study]:
-    """Return what is trained for the claims, with its folder in the tier's."""
-    return [
+def studies_of(claims: Claims, folder: Path, tuned: Path | None = None) -> list[Study]:
+    """Return what is trained for the claims, with its folder in the tier's.
+
+    tuned: a folder of results tables of the tier, such as the published ones, from which the tuning runs are taken of
+    each experiment that has none of its own, where all of them are there, with the same settings.
+    """
+    studies = [
         Study(experiment, folder / name, Origin(claims.files[name])) for name, experiment in claims.experiments.items()
     ]
+    return studies if tuned is None else [study.tuned_as(tuned / study.experiment.name) for study in studies]
 
 
 def check_on_itself(results: Mapping[str, Results]) -> AACheck | None:
@@ -96,13 +100,11 @@ def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
 
     Rows of runs with other settings than the experiment's are left out: such a run is missing.
     """
-    results, found = {}, False
+    results = {}
     for study in studies:
-        path, config = study.folder / "results.parquet", study.experiment.config
-        if path.exists():
-            found = True
-            results[study.experiment.name] = Results(config, _current(_read_parquet(path), study.experiment))
-    if not found:
+        if (table := study.read_results(study.folder)) is not None:
+            results[study.experiment.name] = Results(study.experiment.config, table)
+    if not results:
         raise storage.StorageError(f"{studies[0].folder.parent}: holds no results; run scripts/reproduce.py first")
     return results
 
@@ -260,21 +262,6 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
     kept = {name: found[0] if len(found) == 1 else found for name, found in about.items() if found not in ([], [{}])}
     spent = {"trainings": len(seconds), "training_seconds": round(sum(seconds.values()))}
     return {"runs": runs, **spent, "git_commits": ", ".join(sorted(commits)), **kept}
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    table = storage.read_table(path)
-    if "trial" not in table:
-        raise storage.StorageError(f"{path}: does not say with which settings; write it again by scripts/reproduce.py")
-    return table
-
-
-def _current(table: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """The rows of runs that have the settings of the experiment as it is now."""
-    config = experiment.config
-    known = experiment.trials(table[config.tuning.over].unique() if config.edges and config.tuning else ())
-    kept = [found in known for found in zip(table["arm"], table["trial"], strict=True)]
-    return table[kept].reset_index(drop=True)
 
 
 def provenance_words(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,26 @@ from experiments.records.ownership import Origin
 from experiments.records.storage import NO_CURVE, Curve, Record
 from experiments.sweeping.planning import Place, plan_sweep
 
+RESULTS = "results.parquet"
+
 
 @dataclass(frozen=True)
 class Study:
-    """An experiment and its folder under the output folder."""
+    """An experiment and its folder under the output folder.
+
+    origin: None where it is only read. tuned: the results of all its tuning runs, where these are at hand elsewhere and
+    are not trained here.
+    """
 
     experiment: Experiment
     folder: Path
-    origin: Origin | None = None  # None: for reading only
+    origin: Origin | None = None
+    tuned: pd.DataFrame | None = field(default=None, compare=False, repr=False)
     _tables: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def tuning(self) -> list[Place]:
-        """Return the runs on tuning seeds."""
-        return [Place(self.folder, run) for run in self.experiment.tuning_runs()]
+        """Return the runs on tuning seeds that are trained here."""
+        return [] if self.tuned is not None else [Place(self.folder, run) for run in self.experiment.tuning_runs()]
 
     def evaluation(self) -> list[Place]:
         """Return the runs on evaluation seeds; those at tuned values only once their tuning runs are done."""
@@ -42,7 +49,8 @@ class Study:
         return [Place(self.folder, run) for run in self.experiment.evaluation_runs(best)]
 
     def _best_values(self) -> dict[Any, Any]:
-        return best_values(tuned_rates(self._complete(self.experiment.tuning_runs()), self.experiment.config))
+        table = self._complete(self.experiment.tuning_runs()) if self.tuned is None else self.tuned
+        return best_values(tuned_rates(table, self.experiment.config))
 
     def edge_rounds(self) -> list[list[Place]]:
         """Return the runs between values of the grid, a list each halving, as far as the runs before tell which.
@@ -52,10 +60,10 @@ class Study:
         if self.experiment.config.edges is None:
             return []
         rounds: list[list[Run]] = []
-        tables = [self._complete([place.run for place in self.grid()])]
+        tables = [self._complete([place.run for place in self.grid()]), *self._tuned_elsewhere()]
         for _ in range(self.experiment.config.edges.halvings):
             known = {storage.run_name(run) for of_round in rounds for run in of_round}
-            table = pd.concat([table for table in tables if len(table)] or tables)
+            table = _joined(tables)
             following = [self.experiment.run(*run) for run in next_runs(table, self.experiment.config)]
             rounds.append([run for run in following if storage.run_name(run) not in known])
             tables.append(self._complete(rounds[-1]))
@@ -117,7 +125,11 @@ class Study:
 
     def strays(self) -> list[Path]:
         """Return the runs in the folder that are no part of the experiment as it is now."""
-        return tidying.strays(self.folder, self.directories(place.run for place in self.places()))
+        return tidying.strays(self.folder, self.own())
+
+    def own(self) -> list[Path]:
+        """Return where the runs that are known so far lie or will, those on tuning seeds among them."""
+        return self.directories([*self.experiment.tuning_runs(), *(place.run for place in self.places())])
 
     def check(self, replace: bool, only_tuning: bool = False) -> None:
         """Raise StorageError where training would cost a result: of another file, or of other settings.
@@ -136,9 +148,9 @@ class Study:
         return self.experiment.config.model_dump(mode="json")
 
     def table(self, runs: Iterable[Run] | None = None) -> pd.DataFrame:
-        """Return the results of the runs that are done, all of the experiment's where none are given."""
+        """Return the results of the runs that are done; where none are given, of all, wherever they were tuned."""
         if runs is None:
-            runs = [place.run for place in self.places()]
+            return _joined([*self._tuned_elsewhere(), self.table([place.run for place in self.places()])])
         entries = (
             (run.arm, run.grid, storage.read_run(self.folder, run))
             for run in runs
@@ -146,6 +158,9 @@ class Study:
             and (storage.is_done(self.folder, run) or storage.failure(self.folder, run))
         )
         return results_table(entries, self.experiment.measured)
+
+    def _tuned_elsewhere(self) -> list[pd.DataFrame]:
+        return [] if self.tuned is None else [self.tuned]
 
     def _complete(self, runs: list[Run]) -> pd.DataFrame:
         """The results of runs, which are read only once when all are done."""
@@ -186,13 +201,49 @@ class Study:
                     curves.setdefault(run.arm, []).append(curve)
         return {arm: found for arm, found in curves.items() if any(len(curve.steps) for curve in found)}
 
+    def read_results(self, folder: Path) -> pd.DataFrame | None:
+        """Return the rows of a folder's results table that have the settings of the experiment as it is now.
+
+        None where there is no table. A run with other settings is missing; raises StorageError for a table that cannot
+        be read or does not say with which settings.
+        """
+        path, config = folder / RESULTS, self.experiment.config
+        if not path.exists():
+            return None
+        table = storage.read_table(path)
+        if "trial" not in table:
+            raise storage.StorageError(
+                f"{path}: does not say with which settings; write it again by scripts/reproduce.py"
+            )
+        known = self.experiment.trials(table[config.tuning.over].unique() if config.edges and config.tuning else ())
+        kept = [found in known for found in zip(table["arm"], table["trial"], strict=True)]
+        return table[kept].reset_index(drop=True)
+
+    def tuned_as(self, folder: Path) -> Study:
+        """Return the study with the tuning runs of a folder's results table, in place of training them.
+
+        The same study where its own are done, or where not all are in the table, with the same settings.
+        """
+        runs = self.experiment.tuning_runs()
+        table = self.read_results(folder) if plan_sweep(self.tuning()).pending else None
+        if table is None:
+            return self
+        table = table[table["seed"].isin({run.config.seed for run in runs})].reset_index(drop=True)
+        whole = len(table) == len(runs) and not (table["status"] == "failed").any()
+        return replace(self, tuned=table) if whole else self
+
     def write_results(self) -> pd.DataFrame:
         """Write `results.parquet` and return the table."""
         table = self.table()
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
-        storage.write_atomically(self.folder / "results.parquet", buffer.getvalue())
+        storage.write_atomically(self.folder / RESULTS, buffer.getvalue())
         return table
+
+
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    filled = [table for table in tables if len(table)] or tables
+    return pd.concat(filled, ignore_index=True) if len(filled) > 1 else filled[0]
 
 
 def _pending(places: list[Place]) -> list[Place]:

@@ -29,6 +29,10 @@ from experiments.reporting import terminal
 from experiments.reporting.commands import PROJECT
 from experiments.training.surroundings import unconfigure
 
+QUICK = (
+    "This was with {} seeds and the published learning rates. Without --quick, the command goes on to all "
+    "seeds and finds the rates itself."
+)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -41,23 +45,33 @@ def reproduce(
     data_dir: DataDirOption = None,
     scheduler: SchedulerOption = None,
     tune: Annotated[bool, typer.Option("--tune", help="only the tuning seeds; print best learning rates")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="the first 10 seeds, at the published learning rates")] = False,
     replace: ReplaceOption = False,
     publish: Annotated[bool, typer.Option("--publish", help="also write docs/results, README's figures")] = False,
 ) -> None:
-    """Test CLAIM… and print for each what happens here to the effect that is claimed. Interrupted, it goes on."""
-    if publish and (claims or tune):
+    """Test CLAIM… and print for each what happens here to the effect that is claimed. Interrupted, it goes on.
+
+    What --quick has trained, the command without it goes on from: all seeds, and each arm's learning rates found anew.
+    """
+    if publish and (claims or tune or quick):
         errors.print(
-            "error: --publish takes all claims of a tier and all their runs; leave names and --tune out", style="red"
+            "error: --publish takes all claims of a tier and all their runs; leave names, --tune and --quick out",
+            style="red",
         )
         raise typer.Exit(FAULTY)
+    if tune and quick:
+        errors.print("error: --quick takes learning rates as published, --tune finds them; leave one out", style="red")
+        raise typer.Exit(FAULTY)
     with ending_in_words():
+        from experiments.analysis.statistics import FEWEST_SEEDS
         from experiments.sweeping.sweep import SweepOptions
 
-        of_tier = load_claims(tier)
+        whole = load_claims(tier)
+        of_tier = whole.on_first_seeds(FEWEST_SEEDS) if quick else whole
         asked = of_tier.of(claims) if claims else of_tier
         options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
         console, folder = terminal.open_console(), out / tier.value
-        if not _reproduce(console, of_tier, asked, tier, folder, options, tune, replace, publish):
+        if not _reproduce(console, of_tier, asked, tier, folder, options, tune, replace, publish, quick):
             raise typer.Exit(FAILED)
 
 
@@ -71,13 +85,15 @@ def _reproduce(
     tune: bool,
     replace: bool,
     publish: bool,
+    quick: bool,
 ) -> bool:
     from experiments import exploration, reproduction
+    from experiments.analysis.statistics import FEWEST_SEEDS
     from experiments.conduct import conduct, none_finished
     from experiments.sweeping.progress import SweepProgress, fold_failures
 
     started = time.monotonic()
-    studies = reproduction.studies_of(asked, folder)
+    studies = reproduction.studies_of(asked, folder, PUBLISHED / tier.value if quick else None)
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune, replace=replace)
     if progress.failed:
@@ -98,7 +114,11 @@ def _reproduce(
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
     there = {name: of.table for name, of in results.items()}
     page = exploration.write_tier_explorer(folder, tier, reproduction.studies_of(of_tier, folder), there)
-    print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
+    print_agreement(
+        console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, load_claims(tier), shown)
+    )
+    if quick:
+        terminal.print_paragraph(console, QUICK.format(FEWEST_SEEDS))
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if page:
         console.print(f"Explorer: {page}", soft_wrap=True)

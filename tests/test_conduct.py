@@ -11,6 +11,7 @@ from studies import ALONE, FIXED, TIMED, TUNED, carried_out, studies, swept_plan
 
 from experiments.records import storage
 from experiments.records.storage import Curve, Record
+from experiments.study import Study
 from experiments.sweeping.planning import Place, SweepPlan
 from experiments.sweeping.sweep import SweepError
 
@@ -49,6 +50,47 @@ def test_tuning_alone_trains_no_evaluation_seed(tmp_path: Path, plans: list[Swee
     to_come, rows = carried_out(studies(tmp_path, tuned=TUNED, fixed=FIXED), only_tuning=True)
     assert [rates_and_seeds(plan.pending) for plan in plans] == [{(0.1, 100), (0.3, 100), (1.0, 100)}]
     assert (to_come, rows) == ([0], {"tuned": 3, "fixed": 0})
+
+
+def elsewhere(folder: Path) -> list[Study]:
+    (folder / "published").mkdir()
+    return studies(folder / "published", tuned=TUNED)
+
+
+def test_tuning_runs_of_a_table_elsewhere_are_taken_and_not_trained(tmp_path: Path, plans: list[SweepPlan]):
+    (published,) = elsewhere(tmp_path)
+    carried_out([published])
+    plans.clear()
+    (study,) = (study.tuned_as(published.folder) for study in studies(tmp_path, tuned=TUNED))
+    assert carried_out([study])[1] == {"tuned": 5}
+    assert [rates_and_seeds(plan.pending) for plan in plans] == [{(0.3, 0), (0.3, 1)}]
+    assert not list(study.folder.rglob("seed=100"))
+    table = storage.read_table(study.folder / "results.parquet")
+    assert sorted(table["seed"]) == [0, 1, 100, 100, 100]
+
+
+def test_tuning_runs_with_other_settings_are_not_taken(tmp_path: Path, plans: list[SweepPlan]):
+    (published,) = elsewhere(tmp_path)
+    carried_out([published])
+    plans.clear()
+    (study,) = (s.tuned_as(published.folder) for s in studies(tmp_path, tuned="run: {steps: 50}\n" + TUNED))
+    carried_out([study])
+    assert rates_and_seeds(plans[0].pending) == {(0.1, 100), (0.3, 100), (1.0, 100)}
+
+
+@pytest.mark.usefixtures("plans")
+def test_a_study_s_own_tuning_runs_stay_and_come_before_those_elsewhere(tmp_path: Path):
+    (published,) = elsewhere(tmp_path)
+    carried_out([published])
+    (study,) = studies(tmp_path, tuned=TUNED)
+    carried_out([study], only_tuning=True)
+    (own,) = studies(tmp_path, tuned=TUNED)
+    assert own.tuned_as(published.folder) is own
+    shutil.rmtree(next(study.folder.rglob("seed=100")))
+    (again,) = (study.tuned_as(published.folder) for study in studies(tmp_path, tuned=TUNED))
+    assert again.tuned is not None
+    carried_out([again], replace=True)
+    assert len(list(study.folder.rglob("seed=100"))) == 2
 
 
 def test_timed_runs_come_last_and_are_tuned_on_runs_that_are_not_timed(tmp_path: Path, plans: list[SweepPlan]):

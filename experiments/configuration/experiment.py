@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar
@@ -168,6 +169,12 @@ class Experiment:
     def sources(self) -> set[str | DatasetConfig]:
         """The data sets of its runs."""
         return {config.dataset.source for config in self._cells.values()}
+
+    def on_first_seeds(self, count: int) -> Experiment:
+        """Return the same experiment with the first so many of its evaluation seeds."""
+        fewer = copy.copy(self)
+        fewer.config = self.config.model_copy(update={"seeds": self.config.seeds[:count]})
+        return fewer
 
     def cells(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield every arm with every combination of grid values."""

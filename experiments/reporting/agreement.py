@@ -33,6 +33,13 @@ def agreement(
     different = [result for result in compared if result.verdict != published[result.id].verdict]
     count = f"{len(compared) - len(different)} of {len(compared)} verdicts as published"
     lines = [f"{count}; different:" if different else f"{count}."]
+    fewer = [result for result in different if _less_decided(result, published[result.id])]
+    if fewer:
+        seeds, names = _seeds(fewer[0]), ", ".join(result.id for result in fewer)
+        lines.append(
+            f"with {seeds} of {_seeds(published[fewer[0].id])} seeds less is decided, nothing otherwise: {names}"
+        )
+    different = [result for result in different if result not in fewer]
     for result in different:
         timed = ", timed" if _is_timed(result) else ""
         reason = f": {result.reason}" if result.verdict == "not tested" else ""
@@ -46,6 +53,17 @@ def agreement(
     if absent := [result.id for result in judged if result.id not in published]:
         lines.append(f"Not compared, as nothing is published with their settings: {', '.join(absent)}.")
     return lines
+
+
+def _less_decided(result: ClaimResult, published: ClaimResult) -> bool:
+    """Whether fewer seeds are all that tells a verdict from the published one: none of its rows contradicts."""
+    there = {_key(row): row.verdict for row in published.rows}
+    pairs = [{row.verdict, there.get(_key(row), row.verdict)} for row in result.rows if row.decides]
+    return _seeds(result) < _seeds(published) and all(len(pair) == 1 or "unresolved" in pair for pair in pairs)
+
+
+def _seeds(result: ClaimResult) -> int:
+    return max((len(row.comparison.seeds) for row in result.rows), default=0)
 
 
 def _effects(

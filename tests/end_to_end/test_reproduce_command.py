@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sweeping import HANGS, ROOT
 
@@ -78,4 +79,24 @@ def test_part_of_a_tier_is_not_published(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "--publish takes all claims of a tier" in done.stderr
     assert (ROOT / "README.md").read_bytes() == readme
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quick_takes_ten_seeds_and_the_published_learning_rates(tmp_path: Path) -> None:
+    claim = "robust_to_brightness_and_contrast"
+    done = command("reproduce.py", claim, "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "embedded" / claim
+    assert {path.parent.name for path in folder.rglob("run.json")} == {f"seed={seed}" for seed in range(40, 50)}
+    assert "tuning" not in done.stdout
+    assert "10 seeds and the published learning rates" in re.sub(r"\s+", " ", done.stdout)
+    table = pd.read_parquet(folder / "results.parquet")
+    assert set(table["seed"]) == {*range(40, 50), 100, 101, 102}
+
+
+@pytest.mark.parametrize("other", ["--publish", "--tune"])
+def test_quick_neither_publishes_nor_tunes(other: str, tmp_path: Path) -> None:
+    done = command("reproduce.py", "--quick", other, "--out", tmp_path)
+    assert done.returncode == 2
+    assert "--quick" in done.stderr
     assert list(tmp_path.iterdir()) == []

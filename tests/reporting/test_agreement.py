@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from claim_results import COST, STEPS, row
@@ -38,6 +39,20 @@ def test_what_differs_is_named_with_both_verdicts_and_the_differences_of_the_sur
         "b: unresolved, published as reversed",
         "Rounding differs between surroundings, and close verdicts with it. "
         "Here: processor AMD EPYC (published: Xeon), keras 3.15.1 (published: 3.14.0).",
+    ]
+
+
+def test_what_fewer_seeds_leave_open_is_told_from_what_they_contradict() -> None:
+    def of(name: str, verdict: Verdict, effect: float, seeds: int) -> ClaimResult:
+        return made(name, verdict, row([effect] * seeds, STEPS))
+
+    judged = [of("open", "unresolved", 1.1, 10), of("other", "reversed", 0.5, 10), of("same", "supported", 2.0, 10)]
+    published = [of("open", "supported", 2.0, 20), of("other", "supported", 2.0, 20), of("same", "supported", 2.0, 20)]
+    judged[0] = dataclasses.replace(judged[0], rows=[dataclasses.replace(judged[0].rows[0], verdict="unresolved")])
+    assert said(judged, published)[:3] == [
+        "1 of 3 verdicts as published; different:",
+        "with 10 of 20 seeds less is decided, nothing otherwise: open",
+        "other: reversed, published as supported",
     ]
 
 
