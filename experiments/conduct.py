@@ -115,7 +115,8 @@ def conduct(
 
         ahead = [] if only_tuning else [config for study in waiting for config in study.evaluation_ahead()]
         between = [] if only_tuning else [config for study in studies for config in study.edges_ahead()]
-        train("tuning" if waiting or only_tuning else "training", first, ahead + between)
+        tunes = only_tuning or any(study.waits_for_tuning() for study in waiting)
+        train("tuning" if tunes else "training", first, ahead + between)
         if waiting and not only_tuning:
             others = [place for study in studies if study not in waiting for place in study.evaluation()]
             train("training", [place for study in waiting for place in study.evaluation()], between, others)

@@ -12,6 +12,11 @@ from pydantic import Field, model_validator
 from models.fields import BatchSize, Count, Later, Positive, Share, Strict, UsedWith, Width
 
 BATCH_NORMS = ("custom", "stock", "noisy", "detached", "mean_only", "variance_only")
+_OF_KERAS = "TensorFlow's moments, which Keras takes, leave out how the variance changes with the mean"
+NOT_TWICE = {  # kinds whose second derivatives are not those of the function, and why
+    **dict.fromkeys(("stock", "layer", "group", "instance"), _OF_KERAS),
+    "detached": "its gradient takes the statistics for constants",
+}
 _WITH_SHIFT = (*BATCH_NORMS, "layer", "group", "instance", "dyt")
 _ANY_NORM = UsedWith("kind", (*_WITH_SHIFT, "rms"))
 _SHIFTED = UsedWith("kind", _WITH_SHIFT)

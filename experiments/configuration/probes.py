@@ -13,6 +13,7 @@ Probe = Literal[
     "held_out_standardization",
     "covariate_shift",
     "landscape",
+    "curvature",
     "affine_identity",
     "weight_scale",
     "weight_norms",
@@ -61,6 +62,12 @@ PROBES: dict[Probe, str] = {  # what each writes and costs; layers are numbered 
         "`landscape/loss_range`, `landscape/gradient_change`, `landscape/smoothness` and "
         "`landscape/smoothness_times_squared_norm`: loss and gradient at eight step lengths along the "
         "gradient (Santurkar et al. 2018). Costs eight forward and backward passes."
+    ),
+    "curvature": (
+        "`curvature/largest` and `curvature/smallest`: outermost eigenvalues of the loss's Hessian by all weights, by "
+        "Lanczos iteration (Yao et al. 2020); `curvature/largest_times_rate`, of which gradient descent on all "
+        "examples keeps near 2 (Cohen et al. 2021). Costs 20 products with the Hessian, some two forward and backward "
+        "passes each."
     ),
     "affine_identity": (
         "`affine_identity/error`: how far batch normalization with γ = √(σ² + ε) and β = μ is from the "
@@ -119,6 +126,7 @@ OF_ONE_BATCH: tuple[Probe, ...] = (  # look at the fixed batch of `probe_example
     "saturation",
     "covariate_shift",
     "landscape",
+    "curvature",
     "representation",
     "first_guess",
     "standardization",

@@ -19,7 +19,7 @@ from experiments.configuration.optimizer import DECOUPLED, OptimizerConfig, Sche
 from experiments.configuration.probes import OF_ONE_BATCH, Probe
 from models.config import ModelConfig
 from models.fields import AtMost, BatchSize, Count, Later, Natural, Positive, Share, Strict, UsedWith
-from models.norm_config import BATCH_NORMS
+from models.norm_config import BATCH_NORMS, NOT_TWICE
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
@@ -147,6 +147,19 @@ class RunConfig(Strict):
             raise ValueError(
                 f"probes: {of_all[0]} takes a step of all weights, and training with model.trainable: "
                 f"{self.model.trainable} does not; leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _curvature_is_that_of_the_loss(self) -> RunConfig:
+        if "curvature" in self.probes and self.model.norm.kind in NOT_TWICE:
+            raise ValueError(
+                f"probes: curvature needs second derivatives, and those of model.norm.kind: {self.model.norm.kind} are "
+                f"not the loss's: {NOT_TWICE[self.model.norm.kind]}; leave it out"
+            )
+        if "curvature" in self.probes and self.model.trainable != "all":
+            raise ValueError(
+                f"probes: curvature is that by all weights, and model.trainable is {self.model.trainable}; leave it out"
             )
         return self
 

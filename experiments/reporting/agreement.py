@@ -48,7 +48,9 @@ def agreement(
     lines += _of_effects(outside, pairs)
     unexplained = [result for result in different if result.verdict != "not tested"]
     unexplained += [result for result, _, _ in outside]
-    if unexplained:
+    if any(_seeds(result) < _seeds(published[result.id]) for result in unexplained):
+        lines.append("With fewer seeds effects scatter more.")
+    elif unexplained:
         lines += _why(unexplained, *provenance())
     if absent := [result.id for result in judged if result.id not in published]:
         lines.append(f"Not compared, as nothing is published with their settings: {', '.join(absent)}.")

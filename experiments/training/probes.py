@@ -22,12 +22,14 @@ from experiments.training.activations import (
     percentiles_of,
     stable_rank,
 )
+from experiments.training.curvature import extreme_eigenvalues, hessian_product, tridiagonal
 from experiments.training.seen_layers import seen_layers
 
 FLAT_ENDS = {"saturation": 0.05, "far_saturation": 0.02}  # of a sigmoid: below, and above 1 less this
 DISTANCES = np.linspace(0.5, 4, 8)  # times the learning rate, Santurkar et al. 2018, fig. 4
 WEIGHT_SCALES = (0.1, 10.0)
 RANK, COSINE = "representation/stable_rank", "representation/cosine"
+CURVATURE = "curvature"
 
 Tensors = list[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -99,6 +101,8 @@ class Probes:
             results |= self._covariate_shift(weights, x, labels, gradients, learning_rate)
         if "landscape" in self.asked:
             results |= self._landscape(weights, x, labels, loss, gradients, learning_rate)
+        if "curvature" in self.asked:
+            results[CURVATURE] = self._curvature(weights, x, labels, learning_rate)
         return results
 
     def held_out(self, x: tf.Tensor, state: Tensors) -> Metrics:
@@ -124,6 +128,15 @@ class Probes:
         """Return the metrics of a step from what `measure` saw: raw pre-activations become percentiles."""
         metrics: dict[str, float] = {}
         for name, value in measured.items():
+            if name == CURVATURE:
+                smallest, largest = extreme_eigenvalues(value[:2])
+                times_rate = largest * float(value[2, 0])
+                metrics |= {
+                    f"{name}/smallest": smallest,
+                    f"{name}/largest": largest,
+                    f"{name}/largest_times_rate": times_rate,
+                }
+                continue
             if not name.startswith("pre_activation/"):
                 metrics[name] = stable_rank(value) if name.startswith(RANK) else float(value)
                 continue
@@ -245,6 +258,12 @@ class Probes:
             "landscape/smoothness": smoothness,
             "landscape/smoothness_times_squared_norm": smoothness * tf.linalg.global_norm(weights) ** 2,
         }
+
+    def _curvature(self, weights: Tensors, x: tf.Tensor, labels: tf.Tensor, learning_rate: tf.Tensor) -> tf.Tensor:
+        """What Lanczos iteration finds of the loss's Hessian by all weights, and the rate, (3, products)."""
+        product = hessian_product(lambda at: self._gradients(at, x, labels)[1], weights)
+        found = tridiagonal(product, sum(w.shape.num_elements() for w in weights))
+        return tf.concat([found, tf.fill((1, found.shape[1]), learning_rate)], axis=0)
 
 
 def _moments(z: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

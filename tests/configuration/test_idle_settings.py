@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from experiment_files import BASE, faults_of, load
 
-OF_BATCH = "pre_activations, unit_percentiles, gradients, weight_gradient_cosine, saturation, covariate_shift, landscape, representation, first_guess, standardization, affine_identity, weight_scale"
+OF_BATCH = "pre_activations, unit_percentiles, gradients, weight_gradient_cosine, saturation, covariate_shift, landscape, curvature, representation, first_guess, standardization, affine_identity, weight_scale"
 PART = "claim: {statement: s, source: s, parts: [{measure: drift, effect: level, treatment: a, band: 1}]}"
 
 
