@@ -17,9 +17,12 @@ from experiments.configuration.tiers import CONFIGS, Claims, read_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import storage
 from experiments.reporting.courses_page import Course, Exercise, courses_page
+from experiments.reporting.effect_figures import effect_figure
+from experiments.reporting.figures import svg_file
 from experiments.study import Study
 
 COURSES = CONFIGS / "courses"
+FIGURE = "effects.svg"  # of an exercise
 LEFT_OUT = ("runs", "training_seconds")  # of the provenance
 
 
@@ -46,11 +49,15 @@ def judge(claims: Claims, studies: Sequence[Study]) -> list[ClaimResult]:
 
 
 def publish(documents: Path, courses: Mapping[str, Claims], folder: Path) -> None:
-    """Write the results tables and the provenance of courses to `<documents>/<course>`, and `<documents>.md` of them.
+    """Write tables, figures and provenance of courses to `<documents>/<course>`, and `<documents>.md` of them.
 
     folder: of the runs. The page is of all courses whose tables are there.
     """
     for name, studies in studies_of(courses, folder).items():
+        for result in judge(courses[name], studies):
+            (documents / name / result.id).mkdir(parents=True, exist_ok=True)
+            figure = svg_file(effect_figure(result), f"{name}-{result.id}")
+            storage.write_atomically(documents / name / result.id / FIGURE, figure.encode())
         for study in studies:
             (documents / name / study.experiment.name).mkdir(parents=True, exist_ok=True)
             table = storage.read_table(study.folder / "results.parquet")
@@ -70,7 +77,7 @@ def page(documents: Path, folder: Path = COURSES) -> str:
     for name, claims in read_courses(folder=folder).items():
         studies = reproduction.studies_of(claims, documents / name)
         with contextlib.suppress(storage.StorageError):
-            exercises = [_exercise(claims, result) for result in judge(claims, studies)]
+            exercises = [_exercise(claims, result, f"{documents.name}/{name}") for result in judge(claims, studies)]
             about = reproduction.provenance_of(documents / name, studies)
             words = {
                 key.replace("_", " "): reproduction.provenance_words(value)
@@ -82,7 +89,7 @@ def page(documents: Path, folder: Path = COURSES) -> str:
     return courses_page(courses)
 
 
-def _exercise(claims: Claims, result: ClaimResult) -> Exercise:
+def _exercise(claims: Claims, result: ClaimResult, folder: str) -> Exercise:
     file = claims.files[result.id]
     seen = f"../../configs/courses/{file.parent.name}/{file.name}"
-    return Exercise(claims.claims[result.id].config.title, seen, result)
+    return Exercise(claims.claims[result.id].config.title, seen, f"{folder}/{result.id}/{FIGURE}", result)

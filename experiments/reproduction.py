@@ -12,7 +12,7 @@ from typing import Any
 from experiments import multiverse
 from experiments.analysis.claims import ClaimResult, judge, judge_over_all
 from experiments.analysis.comparison import Results
-from experiments.analysis.statistics import AACheck, Verdict, aa_check
+from experiments.analysis.statistics import FEWEST_SEEDS, AACheck, Verdict, aa_check
 from experiments.analysis.tuning import best_values, tuned_rates
 from experiments.configuration.claim import RATIO
 from experiments.configuration.experiment import LEARNING_RATE, Experiment
@@ -85,14 +85,14 @@ def studies_of(claims: Claims, folder: Path, tuned: Path | None = None) -> list[
 
 
 def check_on_itself(results: Mapping[str, Results]) -> AACheck | None:
-    """Put one arm's seeds against themselves (rule 9): its accuracies at its best rate; None where it was not run."""
+    """Put one arm's seeds against themselves (rule 9): its accuracies at its best rate; None with too few of them."""
     if AA_RUNS not in results:
         return None
     config, table = results[AA_RUNS].config, results[AA_RUNS].table
     rate = best_values(tuned_rates(table, config)).get((AA_ARM, ()))
     chosen = (table["arm"] == AA_ARM) & (table[LEARNING_RATE] == rate) & table["seed"].isin(config.seeds)
     values = 1 - table.loc[chosen, AA_MEASURE].to_numpy(float)  # errors, of which ratios say something
-    return aa_check(values, RATIO) if len(values) and (values > 0).all() else None
+    return aa_check(values, RATIO) if len(values) >= 2 * FEWEST_SEEDS and (values > 0).all() else None
 
 
 def read_tables(studies: Sequence[Study]) -> dict[str, Results]:

@@ -7,6 +7,7 @@ function here accepts it silently.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -47,6 +48,17 @@ def decisive_count(seeds: int, p: float = DECISIVE) -> int | None:
         ways = ways * count // (seeds - count + 1)
         tail, count = tail + ways, count - 1
     return count + 1 if count < seeds else None
+
+
+def coverage(seeds: int, p: float = DECISIVE) -> float:
+    """Return the probability that `order_interval` of so many seeds holds the median; nan with too few seeds.
+
+    0.9974 of 20 seeds, 0.9980 of 10; with p = 0.025, 0.959 and 0.979.
+    """
+    count = decisive_count(seeds, p)
+    if count is None:
+        return np.nan
+    return float(1 - 2 * Fraction(sum(math.comb(seeds, n) for n in range(count, seeds + 1)), 2**seeds))
 
 
 def median(values: np.ndarray, is_ratio: bool = False) -> float:

@@ -32,6 +32,7 @@ They are not among [the claims](../results.md), and no verdict there counts them
 
 * **Effect**: the median of the ten seeds; in brackets the second smallest and the second largest of them, a 97.9 %
   interval of the median. Networks are read with population statistics ([protocol](../protocol.md), rule 5).
+* **Figures**: a dot a seed, below them the median with its interval; grey is no material difference.
 * **First, second**: medians of the two sides, in the order in which the comparison names them, at their learning rates.
 * **One seed alone**: the smallest and the largest effect among the ten, one of which a student would have seen.
   **The opposite**: how many of the ten lie on the other side of no difference than the median.
@@ -53,10 +54,14 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Exercise:
-    """title: the question. file: of its configuration, seen from the page. result: what its runs come to."""
+    """title: the question. file: of its configuration; figure: of every seed's effects; both seen from the page.
+
+    result: what its runs come to.
+    """
 
     title: str
     file: str
+    figure: str
     result: ClaimResult
 
 
@@ -118,6 +123,8 @@ def _exercise(exercise: Exercise) -> str:
             f"Put to the test: *{cell([config.statement])}* **{claim_verdict(result)}** ([file]({exercise.file}))",
             "",
             *(f"* {cell([point])}" for point in points),
+            "",
+            f"![What each of the seeds says, a dot a seed: {cell([exercise.title])}]({exercise.figure})",
             "",
             f"| {' | '.join(HEAD)} |",
             f"|{'---|' * len(HEAD)}",

@@ -15,7 +15,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis.claims import ClaimResult, Row, Verdict
+from experiments.analysis.statistics import USUAL
 from experiments.reporting.figures import INK, STYLE, TICK_STEPS, WIDTH, log_axis
+from experiments.reporting.findings import interval_words
 from experiments.reporting.wording import (
     SYMBOLS,
     comparison_words,
@@ -84,8 +86,8 @@ def effect_figure(result: ClaimResult) -> Figure:
     handles.append(Line2D([], [], color=INK, marker="o", ls="", ms=3, alpha=0.5, mew=0, label="one seed"))
     if any(not row.part.bound for row in shown):
         handles += [
-            Line2D([], [], color=INK, lw=3.5, label="95.9 % interval"),
-            Line2D([], [], color=INK, lw=1, label="99.7 %: decides"),
+            Line2D([], [], color=INK, lw=3.5, label=f"{interval_words(shown, USUAL)} interval"),
+            Line2D([], [], color=INK, lw=1, label=f"{interval_words(shown)}: decides"),
             Patch(color=BAND_COLOUR, alpha=0.13, lw=0, label="no material difference"),
         ]
     figure.legend(handles=handles, loc="upper left", ncols=4, fontsize=8.5, columnspacing=1.1, handlelength=1.5)

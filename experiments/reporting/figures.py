@@ -45,6 +45,7 @@ STYLE: dict[Any, Any] = {  # Any: matplotlib types its parameter names one by on
     ),
 }
 MOST_BANDS = 4
+LABEL_INCHES = 0.6  # that a number below an axis takes, with what keeps it from the next
 TICK_STEPS = [1, 2, 2.5, 5, 10]
 _NO_METADATA = dict.fromkeys(["Date", "Creator", "Format", "Type"])
 
@@ -232,7 +233,8 @@ def log_axis(axes: Axes) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(low, high)
     else:
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,), numticks=12))
+        most = max(3, int(axes.bbox.width / axes.figure.dpi / LABEL_INCHES))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 300 else (1,), numticks=most))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}" if x >= 1000 else plain_number(x)))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

@@ -19,6 +19,7 @@ from experiments.analysis.part_runs import Results
 from experiments.configuration.experiment import LEARNING_RATE
 from experiments.reporting.arm_styles import arm_styles
 from experiments.reporting.figures import INK, STYLE, line_of, log_axis, new_figure
+from experiments.reporting.findings import interval_words
 from experiments.reporting.wording import known_end, plain_number
 
 AT_EQUAL_RATE, WHEN_TUNED, CNN = "faster_at_equal_rate", "faster_when_tuned", "faster_cnn"
@@ -37,6 +38,8 @@ COLOURS = {
 }  # no arm compared there
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
 ARMS = {"no_bn": "without BN", "custom_bn": "with BN"}
+BELOW_ACCURACIES = "Accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0."
+ASKED = "At the {} learning {}, how many times fewer steps does BN need?"
 SAME_RATE = "learning rate, the same with and without BN"
 AT_A_GLANCE = "at_a_glance"
 GLANCE = (10.4, 5.6)  # inches
@@ -44,7 +47,7 @@ GLANCES = "Steps saved by BN at the same learning rate ({})", "… and at the be
 MOST = 100.0  # times fewer steps, or more: the axis goes no further
 ARROW = 1.45  # how far an arrow reaches, as a factor
 LABEL = 0.065  # of the axes' height, between the names of two lines
-WORDS = "Line: median; shade: 99.7 % interval over seeds; arrow: at least, or at most. Grey: no material difference."
+WORDS = "Line: median; shade: {} interval over seeds; arrow: at least, or at most. Grey: no material difference."
 
 
 @mpl.rc_context(STYLE)
@@ -97,7 +100,9 @@ def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
     _draw_by_rate(axes, results, named=True)
     axes.set_xlabel("")
     all_axes[-1].set_xlabel(SAME_RATE)
-    _titles(figure, f"At the same learning rate, how many times fewer steps does BN need? ({data})")
+    _titles(
+        figure, f"At the same learning rate, how many times fewer steps does BN need? ({data})", words_below(results)
+    )
     return figure
 
 
@@ -106,7 +111,9 @@ def steps_by_accuracy_figure(results: Sequence[ClaimResult], data: str) -> Figur
     """Draw how many times fewer steps, each arm at its fastest rate, by the accuracy asked for, a line a network."""
     figure, (axes,) = new_figure(4.6)
     _draw_by_accuracy(axes, results, named=True)
-    _titles(figure, f"At the best learning rates, how many times fewer steps does BN need? ({data})")
+    _titles(
+        figure, f"At the best learning rates, how many times fewer steps does BN need? ({data})", words_below(results)
+    )
     return figure
 
 
@@ -131,11 +138,7 @@ def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
             axes.set_xlabel("learning rate")
     for axes in all_axes[len(nets) :]:
         axes.set_axis_off()
-    _titles(
-        figure,
-        f"At which learning rates does a network train, with and without BN? ({data})",
-        "Validation accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0.",
-    )
+    _titles(figure, f"At which learning rates does a network train, with and without BN? ({data})", BELOW_ACCURACIES)
     return figure
 
 
@@ -146,6 +149,11 @@ def headlines(results: Sequence[ClaimResult], core: Mapping[str, Results], data:
         ("… and at the best rate of each", "steps_by_accuracy", steps_by_accuracy_figure(results, data)),
         ("Which accuracy at which rate", "accuracy_by_rate", accuracy_by_rate_figure(core, data)),
     ]
+
+
+def words_below(results: Iterable[ClaimResult]) -> str:
+    """Return what line, shade and arrow mean in figures of ratios."""
+    return WORDS.format(interval_words(_deciding(results, (AT_EQUAL_RATE, WHEN_TUNED, CNN))))
 
 
 def rows_by(results: Iterable[ClaimResult], claims: Sequence[str], moderator: str) -> dict[str, list[Row]]:
@@ -287,6 +295,6 @@ def _draw_accuracies(axes: Axes, of_net: Results) -> None:
     axes.set_ylim(-2, 102)
 
 
-def _titles(figure: Figure, question: str, words: str = WORDS) -> None:
+def _titles(figure: Figure, question: str, words: str) -> None:
     figure.suptitle(question, x=0.01, ha="left", fontsize=11, fontweight="bold")
     figure.supxlabel(words, x=0.01, ha="left", fontsize=8)

@@ -15,10 +15,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.analysis.claims import ClaimResult, Row
-from experiments.analysis.statistics import Band
+from experiments.analysis.statistics import USUAL, Band
 from experiments.reporting.effect_figures import BAND_COLOUR, OF_ROWS, draw_intervals, verdict_handle
 from experiments.reporting.figures import INK, STYLE, new_figure
-from experiments.reporting.findings import row_counts
+from experiments.reporting.findings import interval_words, row_counts
 from experiments.reporting.wording import SYMBOLS, cut, has_effect, plain_number
 
 FARTHEST = 100.0  # bands; what lies beyond is marked at the edge
@@ -55,10 +55,11 @@ def verdict_overview(results: Sequence[ClaimResult]) -> Figure:
     axes.set_ylim(max(top, 0.1), -0.05)
     if not shown:
         axes.text(0, 0.05, "no effect to draw", ha="center", va="center")
+    deciding = [row for _, rows in shown for row in rows]
     handles = [
         *map(verdict_handle, OF_ROWS),
-        Line2D([], [], color=INK, lw=2.6, label="95.9 % interval"),
-        Line2D([], [], color=INK, lw=0.8, label="99.7 %: decides"),
+        Line2D([], [], color=INK, lw=2.6, label=f"{interval_words(deciding, USUAL)} interval"),
+        Line2D([], [], color=INK, lw=0.8, label=f"{interval_words(deciding)}: decides"),
         Patch(color=BAND_COLOUR, alpha=0.13, lw=0, label="no material difference"),
     ]
     figure.legend(handles=handles, loc="outside upper left", ncols=4, fontsize=8.5, columnspacing=1.1, handlelength=1.4)

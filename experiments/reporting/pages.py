@@ -10,7 +10,7 @@ from typing import Any
 
 from experiments.analysis.claims import DECIDED, ClaimResult, Row
 from experiments.reporting.findings import finding, main_effect
-from experiments.reporting.headline_figures import AT_A_GLANCE, LEVEL, WORDS
+from experiments.reporting.headline_figures import AT_A_GLANCE, LEVEL, words_below
 from experiments.reporting.quotable import quotable
 from experiments.reporting.wording import (
     SYMBOLS,
@@ -61,16 +61,16 @@ def first_look(
     ]
     asked = HOW_ROBUST.format(DATA[of])
     return {
-        "picture": _picture(tier, folder),
+        "picture": _picture(tier, judged, folder),
         "verdicts": "\n\n".join([quoted, asked, "\n".join(robust)] if robust else [quoted]),
     }
 
 
-def _picture(tier: str, folder: str) -> str:
+def _picture(tier: str, judged: Sequence[ClaimResult], folder: str) -> str:
     larger = [f"[{words}]({folder}/{tier}/{name}.svg)" for name, words in LARGER.items()]
     others = [f"[on {words}]({folder}/{name}/{AT_A_GLANCE}.svg)" for name, words in DATA.items() if name != tier]
     shown = f"![{GLANCE} {DATA[tier]}]({folder}/{tier}/{AT_A_GLANCE}.svg)"
-    return f"{shown}\n\n{WORDS} Larger: {', '.join(larger)}. The same {', '.join(others)}."
+    return f"{shown}\n\n{words_below(judged)} Larger: {', '.join(larger)}. The same {', '.join(others)}."
 
 
 def verdict_page(tiers: Tiers, introduction: str = "", settings: Mapping[str, Settings] = MappingProxyType({})) -> str:

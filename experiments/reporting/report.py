@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.measures import FRECHET
 from experiments.analysis.part_runs import Results
-from experiments.analysis.statistics import AACheck
+from experiments.analysis.statistics import FEWEST_SEEDS, AACheck
 from experiments.analysis.tuning import plain
 from experiments.configuration.epochs import EVALUATIONS
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
@@ -34,7 +34,7 @@ from experiments.reporting.commands import PROJECT, from_folder, shell_command
 from experiments.reporting.compact_svg import share_styles
 from experiments.reporting.effect_figures import effect_figure
 from experiments.reporting.figures import Convergence, convergence_figure, inline_file, inline_svg, rate_figure
-from experiments.reporting.findings import finding, main_effect
+from experiments.reporting.findings import finding, interval_words, main_effect
 from experiments.reporting.layers import Reader, layer_panels
 from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA
@@ -106,6 +106,8 @@ def render_report(
         side_numbers=functools.partial(_side_numbers, tables),
         sort_value=_sort_value,
         main_effect=main_effect,
+        sure=interval_words([row for result in results for row in result.rows]),
+        fewest=2 * FEWEST_SEEDS,
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip

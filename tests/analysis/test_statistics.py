@@ -11,6 +11,7 @@ from experiments.analysis.statistics import (
     USUAL,
     aa_check,
     band_of,
+    coverage,
     decide,
     decisive_count,
     median,
@@ -206,3 +207,11 @@ def test_one_arm_against_itself_shows_no_difference_and_the_interval_covers():
 def test_one_arm_that_varies_widely_is_seldom_found_to_differ_from_itself():
     # a pair of halves lies beyond in all of 10 seeds with a probability of at most 2 · 2⁻¹⁰
     assert aa_check(np.random.default_rng(6).lognormal(5.0, 2.0, 20), 1.25).found <= 0.01
+
+
+def test_the_interval_holds_the_median_as_often_as_heads_and_tails_say() -> None:
+    assert coverage(20) == pytest.approx(1 - 2 * (1140 + 190 + 20 + 1) / 2**20)
+    assert coverage(10) == 1 - 2 / 2**10
+    assert coverage(10, USUAL) == 1 - 2 * 11 / 2**10
+    assert round(coverage(20, USUAL), 3) == 0.959
+    assert isnan(coverage(3))

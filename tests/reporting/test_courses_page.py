@@ -12,7 +12,9 @@ LIKELY = [-0.4, -0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9, 1.5]  # two of ten seed
 
 
 def lines_of(*results: ClaimResult, title: str = "Exercise 1: does it help?") -> list[str]:
-    exercises = [Exercise(title, "../../configs/courses/c/x.yaml", result) for result in results]
+    exercises = [
+        Exercise(title, "../../configs/courses/c/x.yaml", "courses/c/x/effects.svg", result) for result in results
+    ]
     return courses_page([Course("## A course\n", exercises, {"runs": "3"})]).splitlines()
 
 
@@ -52,6 +54,7 @@ def test_an_exercise_has_question_statement_answer_interval_and_what_one_seed_wo
         "points, 2 of 10 the opposite."
     ) in lines
     assert "* Expected: Yes." in lines
+    assert "![What each of the seeds says, a dot a seed: Exercise 1: does it help?](courses/c/x/effects.svg)" in lines
     assert "* Settings: One epoch." in lines
     assert (
         "| with, less without | +0.5 points [−0.1, +0.9] | – | – | −0.4 … +1.5 points | 2 of 10 the opposite "

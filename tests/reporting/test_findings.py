@@ -8,11 +8,20 @@ import math
 from claim_results import IDENTITY, POINTS, STEPS, around, claim, row
 
 from experiments.analysis.claims import Row
-from experiments.reporting.findings import effects_of, finding, folds, main_effect, row_counts
+from experiments.analysis.statistics import USUAL
+from experiments.reporting.findings import effects_of, finding, folds, interval_words, main_effect, row_counts
 
 
 def rates(*middles: float, net: str = "relu") -> list[Row]:
     return [row(around(middle), held={"net": net, "learning rate": 10.0**at}) for at, middle in enumerate(middles, -2)]
+
+
+def test_how_sure_an_interval_is_follows_from_the_number_of_seeds() -> None:
+    rows = [row([2.0] * 10), row([])]
+    assert interval_words(rows) == "99.8 %"
+    assert interval_words(rows, USUAL) == "97.9 %"
+    assert interval_words([*rows, row([2.0] * 20)]) == "99.7 %"
+    assert interval_words([row([2.0] * 4)]) == "–"
 
 
 def test_a_supported_row_says_in_how_many_seeds_and_what_the_source_says() -> None:
