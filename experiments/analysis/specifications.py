@@ -88,6 +88,7 @@ class Multiverse:
 
     counts: verdict by the median → specifications. verdict: the claim's, with which `agreeing` of the `tested` agree.
     shares: choice → share of the variance of the effect, the largest first; rest: what no choice explains by itself.
+    by_option: choice → option → which share of its specifications agrees.
     """
 
     counts: Mapping[Verdict, int]
@@ -98,12 +99,20 @@ class Multiverse:
     shares: Mapping[str, float]
     rest: float
     flips: SignFlips | None
+    by_option: Mapping[str, Mapping[str, float]]
 
     @property
     def decisive(self) -> str:
         """The choice that moves the effect most; "" where none does."""
         choice = next(iter(self.shares), "")
         return choice if choice and self.shares[choice] > 0 else ""
+
+    @property
+    def widest(self) -> tuple[str, Mapping[str, float]]:
+        """The choice whose options agree least alike, and the share of each, the smallest first; ("", {}) without."""
+        choice = max(self.by_option, key=lambda name: np.ptp([*self.by_option[name].values()]), default="")
+        found = self.by_option.get(choice, {})
+        return choice, dict(sorted(found.items(), key=lambda item: item[1]))
 
 
 def describe(table: pd.DataFrame, choices: Sequence[str], is_ratio: bool, verdict: Verdict | None) -> Multiverse:
@@ -124,7 +133,22 @@ def describe(table: pd.DataFrame, choices: Sequence[str], is_ratio: bool, verdic
     if tested and verdict in DECIDED:
         share = agreeing / tested
         word = "robust" if share >= ROBUST else "mostly" if share >= MOSTLY - 1e-9 else "depends"
-    return Multiverse(counts, verdict, agreeing, tested, word, shares, rest, _flips(table, is_ratio))
+    agrees = (table["verdict"] == verdict)[table["verdict"] != "not tested"]
+    by_option = {
+        str(choice): {str(option): float(of.mean()) for option, of in agrees.groupby(table[choice])}
+        for choice in choices
+    }
+    return Multiverse(
+        counts,
+        verdict,
+        agreeing,
+        tested,
+        word,
+        shares,
+        rest,
+        _flips(table, is_ratio),
+        {choice: found for choice, found in by_option.items() if found},
+    )
 
 
 def known_size(low: np.ndarray, high: np.ndarray, is_ratio: bool) -> np.ndarray:

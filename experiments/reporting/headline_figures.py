@@ -30,12 +30,7 @@ NETS = {  # as the core experiments name them
     "relu": "ReLU MLP",
     "cnn": "ReLU CNN",
 }
-COLOURS = {
-    "sigmoid_x1": "#B8386A",
-    "sigmoid_x4": "#6B7A1F",
-    "relu": "#2E8B57",
-    "cnn": "#8A8A8A",
-}  # no arm compared there
+COLOURS = {"sigmoid_x1": "#B8386A", "sigmoid_x4": "#6B7A1F", "relu": "#2E8B57", "cnn": "#6F4E37"}  # no arm's
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
 ARMS = {"no_bn": "without BN", "custom_bn": "with BN"}
 BELOW_ACCURACIES = "Accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0."
@@ -43,11 +38,14 @@ ASKED = "At the {} learning {}, how many times fewer steps does BN need?"
 SAME_RATE = "learning rate, the same with and without BN"
 AT_A_GLANCE = "at_a_glance"
 GLANCE = (10.4, 5.6)  # inches
-GLANCES = "Steps saved by BN at the same learning rate ({})", "… and at the best learning rate of each ({})"
+GLANCES = (
+    "Times fewer steps with BN, at the same rate ({})",
+    "… and at the best learning rate of each ({})",
+)
 MOST = 100.0  # times fewer steps, or more: the axis goes no further
 ARROW = 1.45  # how far an arrow reaches, as a factor
 LABEL = 0.065  # of the axes' height, between the names of two lines
-WORDS = "Line: median; shade: {} interval over seeds; arrow: at least, or at most. Grey: no material difference."
+WORDS = "Line: median; shade: {} interval over seeds; arrow: at least, or at most. Grey band: no material difference."
 
 
 @mpl.rc_context(STYLE)
@@ -143,7 +141,7 @@ def accuracy_by_rate_figure(core: Mapping[str, Results], data: str) -> Figure:
 
 
 def headlines(results: Sequence[ClaimResult], core: Mapping[str, Results], data: str) -> list[tuple[str, str, Figure]]:
-    """Return the three: caption, name of the file, figure. As they take them."""
+    """Return the three: caption, name of the file, figure."""
     return [
         ("How many times fewer steps at the same rate", "steps_by_rate", steps_by_rate_figure(results, data)),
         ("… and at the best rate of each", "steps_by_accuracy", steps_by_accuracy_figure(results, data)),

@@ -27,7 +27,8 @@ from experiments.reporting.wording import (
 Tiers = Mapping[str, Sequence[ClaimResult]]  # tier → its judged claims
 Settings = Mapping[str, Sequence[str]]  # claim → what its specifications come to, the shortest first
 HOW_ROBUST = (
-    "How much of that is its settings? On {}, by net, data, optimizer, budget, statistics and more, in combination:"
+    "How much of that is its settings? On {}, with other nets, data, optimizers, budgets, statistics and more, which "
+    "would have been as good a choice, not all of them crossed, over five seeds each:"
 )
 DATA = {"embedded": "8×8 digits", "mnist": "MNIST"}  # of each tier, in words
 GLANCE = "How many times fewer steps does BN need, by learning rate and by accuracy, and at which rates does it train?"
@@ -36,6 +37,7 @@ LARGER = {
     "steps_by_accuracy": "steps by accuracy",
     "accuracy_by_rate": "accuracy by learning rate",
 }
+BELOW = "Below: median and quartiles; 0 is a run that diverged, 10 % is guessing. Seeds are whole repetitions."
 MOST_APART = 3  # rows that are named where tiers differ
 HEAD = ("comparison", "held", "effect [99.7 % interval]", "baseline", "treatment", "no difference", "verdict", "why")
 
@@ -54,7 +56,7 @@ def first_look(
     quoted = "\n".join(f"* {cell([words])}" for words in quotable(judged, DATA[tier]))
     of = next((of for of in (tier, *settings) if settings.get(of)), tier)
     robust = [
-        f"* {cell([result.config.statement])} {cell(settings[of][result.id][:1])} "
+        f"* *“{cell([result.config.statement])}”* {cell(settings[of][result.id][:1])} "
         f"([all of them]({folder}/{of}/multiverse/{result.id}.svg))."
         for result in judged
         if result.id in settings.get(of, {})
@@ -70,7 +72,7 @@ def _picture(tier: str, judged: Sequence[ClaimResult], folder: str) -> str:
     larger = [f"[{words}]({folder}/{tier}/{name}.svg)" for name, words in LARGER.items()]
     others = [f"[on {words}]({folder}/{name}/{AT_A_GLANCE}.svg)" for name, words in DATA.items() if name != tier]
     shown = f"![{GLANCE} {DATA[tier]}]({folder}/{tier}/{AT_A_GLANCE}.svg)"
-    return f"{shown}\n\n{words_below(judged)} Larger: {', '.join(larger)}. The same {', '.join(others)}."
+    return f"{shown}\n\n{words_below(judged)} {BELOW} Larger: {', '.join(larger)}. The same {', '.join(others)}."
 
 
 def verdict_page(tiers: Tiers, introduction: str = "", settings: Mapping[str, Settings] = MappingProxyType({})) -> str:
@@ -179,7 +181,7 @@ def _agreement(tiers: Tiers) -> str:
     apart = [sum(map(_differ, of)) for of in rows]
     decided = sum(map(len, rows))
     return (
-        f"Of {len(found)} claims tested on both, {same} come to the same verdict; of {decided} rows decided on both, "
+        f"Of {len(found)} claims judged on both, {same} come to the same verdict; of {decided} rows decided on both, "
         f"{decided - sum(apart)} do, and the other {sum(apart)} belong to {sum(map(bool, apart))} claims."
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from experiments.analysis.claims import DECIDED, ClaimResult, Row
+from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.statistics import Band
 from experiments.reporting.findings import ends_of
 from experiments.reporting.headline_figures import (
@@ -46,7 +46,9 @@ def times_fewer(rows: Rows) -> str:
         return f"{first} steps"
     unit = " ".join(last.split()[-2:])
     if unit == "times fewer" and first.startswith("at least") and first.endswith(unit):
-        return f"{first} steps"
+        return (
+            f"{first.removesuffix(f' {unit}')} to {last if last.startswith('at least') else f'at least {last}'} steps"
+        )
     if unit == "times fewer" and first.endswith(unit):
         return f"{first.removesuffix(f' {unit}')} to {last} steps"
     if first.endswith("times as many") and last.endswith("times as many"):
@@ -87,9 +89,16 @@ def _largest_rates(judged: Sequence[ClaimResult]) -> str:
 
 
 def _accuracies(judged: Sequence[ClaimResult]) -> str:
-    rows = [row for row in _rows(judged, ACCURACY) if row.moderators.get("budget") == "T"]
+    rows = _rows(judged, ACCURACY)
+    longer = {_net(row): row for row in rows if row.moderators.get("budget") == "4T"}
+
+    def said(row: Row) -> str:
+        later = longer.get(_net(row))
+        then = f", in four times the steps by {format_effect(later)}{_open([later])}" if later else ""
+        return f"{format_effect(row)} in {_article(_net(row))}{_open([row])}{then}"
+
     words = "batch normalization changes test accuracy at the end of training by"
-    return _sentence(words, rows, lambda row: f"{format_effect(row)} in {_article(_net(row))}{_open([row])}")
+    return _sentence(words, [row for row in rows if row.moderators.get("budget") == "T"], said)
 
 
 def _costs(judged: Sequence[ClaimResult]) -> str:
@@ -106,9 +115,7 @@ def _costs(judged: Sequence[ClaimResult]) -> str:
 def _by_network(words: str, over: str, found: Mapping[str, Rows]) -> str:
     said = []
     for net, rows in found.items():
-        decided = [row for row in rows if row.verdict in DECIDED]  # no end of a range is one that the seeds leave open
-        ratios = f"{times_fewer(decided)} in " if decided else "a number that is open in "
-        said.append(f"{ratios}{_article(NETS[net])}{_open(rows, over)}")
+        said.append(f"{times_fewer(rows)} in {_article(NETS[net])}{_open(rows, over)}")
     need = "batch normalization needs, to the same accuracy,"
     return f"{words}, {need} {'; '.join(said)}." if said else ""
 

@@ -18,11 +18,16 @@ NAMED = 0.05  # of the variance, from which on a choice is named
 
 
 def headline(found: Multiverse) -> str:
-    """Return in one sentence how far a verdict holds: '✓ in 64 of 72 settings as good; net decides most'."""
+    """Return in one sentence how far a verdict holds: '✓ in 64 of 72 settings, by net 67 % (cnn) to 100 % (relu)'."""
     if found.word == "not tested":
         return "no setting has an effect to compare"
-    most = f"; {found.decisive} decides most" if found.decisive else ""
-    return f"{SYMBOLS[found.verdict]} in {found.agreeing:,} of {found.tested:,} settings as good{most}"
+    share = f"{100 * found.agreeing / found.tested:.0f} %"
+    words = f"{SYMBOLS[found.verdict]} in {found.agreeing:,} of {found.tested:,} settings ({share})"
+    choice, shares = found.widest
+    if not shares or len(set(shares.values())) < 2:
+        return words
+    (least, low), *_, (most, high) = shares.items()
+    return f"{words}, by {choice} from {100 * low:.0f} % ({least}) to {100 * high:.0f} % ({most})"
 
 
 def robustness(found: Multiverse) -> str:
@@ -43,11 +48,11 @@ def described_words(claim: ClaimConfig, table: pd.DataFrame, found: Multiverse) 
         yield f"by the median of {seeds} seeds, which describes and does not decide: {', '.join(shares)}"
     named = [f"{choice} {100 * share:.0f} %" for choice, share in found.shares.items() if share >= NAMED]
     if named:
-        yield f"variance of the effect: {', '.join(named)}, choices together {100 * found.rest:.0f} %"
+        yield f"variance of the effect: {', '.join(named)}, their interplay {100 * found.rest:.0f} %"
     if found.flips:
         yield _flips(found.flips, claim)
     reasons = Counter(table.loc[table["verdict"] == "not tested", "reason"])
-    for reason, count in reasons.most_common(3):
+    for reason, count in reasons.most_common():
         yield f"{SYMBOLS['not tested']} {count:,}: {reason}"
 
 

@@ -15,7 +15,7 @@ def test_a_line_a_claim_shows_the_tiers_side_by_side_and_where_they_differ() -> 
     lines = verdict_table_markdown({"mnist": RESULTS[:2], "embedded": embedded}).splitlines()
     assert lines[0] == ("MNIST: By claim: 1 ✓ supported, 1 ⇄ reversed; resting on 1 distinct set of trainings.  ")
     assert lines[2] == (
-        "Of 2 claims tested on both, 1 come to the same verdict; of 1 rows decided on both, 1 do, "
+        "Of 2 claims judged on both, 1 come to the same verdict; of 1 rows decided on both, 1 do, "
         "and the other 0 belong to 0 claims.  "
     )
     assert lines[4] == "| claim | statement | the source says | MNIST | 8×8 digits | differs |"
@@ -96,11 +96,11 @@ def test_how_far_a_verdict_holds_stands_in_readme_and_in_its_section() -> None:
     words = {"faster": ["mostly: ✓ in 7 of 9 settings as good", "variance of the effect: net 60 %"]}
     look = first_look("mnist", judged, "docs/results", {"mnist": words})["verdicts"]
     assert look.endswith(
-        "* BN is faster. mostly: ✓ in 7 of 9 settings as good "
+        "* *“BN is faster.”* mostly: ✓ in 7 of 9 settings as good "
         "([all of them](docs/results/mnist/multiverse/faster.svg))."
     )
     other = first_look("mnist", judged, "docs/results", {"mnist": {}, "embedded": words})
-    assert "On 8×8 digits, by net" in other["verdicts"]
+    assert "On 8×8 digits, with other nets" in other["verdicts"]
     assert verdict_page({"mnist": judged}, settings={"mnist": words}).endswith(
         "With other settings ([all of them](results/mnist/multiverse/faster.svg)): "
         "mostly: ✓ in 7 of 9 settings as good\n"
