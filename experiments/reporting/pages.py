@@ -55,12 +55,12 @@ def first_look(
     """
     quoted = "\n".join(f"* {cell([words])}" for words in quotable(judged, DATA[tier]))
     of = next((of for of in (tier, *settings) if settings.get(of)), tier)
-    robust = [
-        f"* *“{cell([result.config.statement])}”* {cell(settings[of][result.id][:1])} "
-        f"([all of them]({folder}/{of}/multiverse/{result.id}.svg))."
-        for result in judged
-        if result.id in settings.get(of, {})
-    ]
+    robust = []
+    for result in judged:
+        if result.id in settings.get(of, {}):
+            own = f"{claim_verdict(result)}; over those settings " if of == tier else ""
+            words = f"*“{cell([result.config.statement])}”* {own}{cell(settings[of][result.id][:1])}"
+            robust.append(f"* {words} ([all of them]({folder}/{of}/multiverse/{result.id}.svg)).")
     asked = HOW_ROBUST.format(DATA[of])
     return {
         "picture": _picture(tier, judged, folder),

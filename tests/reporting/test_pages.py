@@ -96,7 +96,7 @@ def test_how_far_a_verdict_holds_stands_in_readme_and_in_its_section() -> None:
     words = {"faster": ["mostly: ✓ in 7 of 9 settings as good", "variance of the effect: net 60 %"]}
     look = first_look("mnist", judged, "docs/results", {"mnist": words})["verdicts"]
     assert look.endswith(
-        "* *“BN is faster.”* mostly: ✓ in 7 of 9 settings as good "
+        "* *“BN is faster.”* ✓ supported; over those settings mostly: ✓ in 7 of 9 settings as good "
         "([all of them](docs/results/mnist/multiverse/faster.svg))."
     )
     other = first_look("mnist", judged, "docs/results", {"mnist": {}, "embedded": words})
