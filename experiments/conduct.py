@@ -205,6 +205,6 @@ def _finish(study: Study, replace: bool) -> pd.DataFrame:
     write_index(study.experiment, study.folder, table, shown)
     if not study.lacks_runs():
         tidying.tidy(study.folder, study.own())
-        if replace:
+        if replace and not study.partial:  # the other seeds are no strays
             tidying.remove_strays(study.folder, study.own())
     return table

@@ -67,7 +67,7 @@ def compare_with_published(
     published = judge_all({name: of for name, of in results.items() if not of.table.empty}, claims.claims)
 
     def provenance() -> tuple[dict[str, Any], dict[str, Any]]:
-        return provenance_of(folder, studies_of(claims, folder)), _published_provenance(kept)
+        return provenance_of(folder, studies_of(claims, folder, folder)), _published_provenance(kept)
 
     return agreement(judged, {result.id: result for result in published}, provenance)
 
@@ -98,12 +98,19 @@ def check_on_itself(results: Mapping[str, Results]) -> AACheck | None:
 def read_tables(studies: Sequence[Study]) -> dict[str, Results]:
     """Read the results tables of the experiments that have one; raises StorageError where none has.
 
-    Rows of runs with other settings than the experiment's are left out: such a run is missing.
+    Rows of runs with other settings than the experiment's are left out: such a run is missing. Where none is there of
+    more than the first seeds, as after `--quick`, it is these that count.
     """
     results = {}
     for study in studies:
         if (table := study.read_results(study.folder)) is not None:
-            results[study.experiment.name] = Results(study.experiment.config, table)
+            few, there = study.experiment.on_first_seeds(FEWEST_SEEDS), {*table["seed"]}
+            done = (
+                few
+                if there.isdisjoint(set(study.experiment.config.seeds) - set(few.config.seeds))
+                else study.experiment
+            )
+            results[study.experiment.name] = Results(done.config, table)
     if not results:
         raise storage.StorageError(f"{studies[0].folder.parent}: holds no results; run scripts/reproduce.py first")
     return results
@@ -137,7 +144,7 @@ def write_report(
     workers: int,
 ) -> Path:
     """Write `report.html` into a tier's folder and return its path."""
-    studies = studies_of(claims, folder)
+    studies = studies_of(claims, folder, folder)
     shown = {name: Evidence(of.config, of.table) for name, of in results.items()}
     there = [study for study in studies if study.experiment.name in results]
     page = render_report(
@@ -261,7 +268,8 @@ def gather_provenance(studies: Sequence[Study]) -> dict[str, Any]:
         return {}
     kept = {name: found[0] if len(found) == 1 else found for name, found in about.items() if found not in ([], [{}])}
     spent = {"trainings": len(seconds), "training_seconds": round(sum(seconds.values()))}
-    return {"runs": runs, **spent, "git_commits": ", ".join(sorted(commits)), **kept}
+    elsewhere = {"tuning": "runs as published"} if any(study.tuned is not None for study in studies) else {}
+    return {"runs": runs, **spent, **elsewhere, "git_commits": ", ".join(sorted(commits)), **kept}
 
 
 def provenance_words(value: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.analysis.measures import columns_of
 from experiments.analysis.results_table import results_table
 from experiments.analysis.training_rates import DEFINITIONS, next_runs
 from experiments.analysis.tuning import ResultRows, best_values, plain, tuned_rates
@@ -29,13 +30,14 @@ class Study:
     """An experiment and its folder under the output folder.
 
     origin: None where it is only read. tuned: the results of all its tuning runs, where these are at hand elsewhere and
-    are not trained here.
+    are not trained here. partial: whether it has but the first of the evaluation seeds.
     """
 
     experiment: Experiment
     folder: Path
     origin: Origin | None = None
     tuned: pd.DataFrame | None = field(default=None, compare=False, repr=False)
+    partial: bool = False
     _tables: dict[tuple[str, ...], pd.DataFrame] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def tuning(self) -> list[Place]:
@@ -222,15 +224,22 @@ class Study:
     def tuned_as(self, folder: Path) -> Study:
         """Return the study with the tuning runs of a folder's results table, in place of training them.
 
-        The same study where its own are done, or where not all are in the table, with the same settings.
+        The same study where its own are done, or where not all are in the table, with the same settings and with all
+        that is measured now.
         """
         runs = self.experiment.tuning_runs()
         table = self.read_results(folder) if plan_sweep(self.tuning()).pending else None
         if table is None:
             return self
         table = table[table["seed"].isin({run.config.seed for run in runs})].reset_index(drop=True)
-        whole = len(table) == len(runs) and not (table["status"] == "failed").any()
-        return replace(self, tuned=table) if whole else self
+        measured = {name for part in self.experiment.measured for name in columns_of(part)}
+        whole = len(table) == len(runs) and not (table["status"] == "failed").any() and measured <= {*table}
+        return replace(self, tuned=table) if runs and whole else self
+
+    def on_first_seeds(self, count: int) -> Study:
+        """Return the study with the first so many of its evaluation seeds; the same where nothing is left to train."""
+        few = count < len(self.experiment.config.seeds) and self.lacks_runs()
+        return replace(self, experiment=self.experiment.on_first_seeds(count), partial=True) if few else self
 
     def write_results(self) -> pd.DataFrame:
         """Write `results.parquet` and return the table."""

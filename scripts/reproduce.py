@@ -30,9 +30,9 @@ from experiments.reporting.commands import PROJECT
 from experiments.training.surroundings import unconfigure
 
 QUICK = (
-    "This was with {} seeds and the published learning rates. Without --quick, the command goes on to all "
-    "seeds and finds the rates itself."
+    "This was with {} seeds{}. Without --quick, the command goes on to all seeds and finds every learning rate itself."
 )
+PUBLISHED_RATES = " and, in {} of {} experiments, the published learning rates"
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -63,11 +63,9 @@ def reproduce(
         errors.print("error: --quick takes learning rates as published, --tune finds them; leave one out", style="red")
         raise typer.Exit(FAULTY)
     with ending_in_words():
-        from experiments.analysis.statistics import FEWEST_SEEDS
         from experiments.sweeping.sweep import SweepOptions
 
-        whole = load_claims(tier)
-        of_tier = whole.on_first_seeds(FEWEST_SEEDS) if quick else whole
+        of_tier = load_claims(tier)
         asked = of_tier.of(claims) if claims else of_tier
         options = SweepOptions(workers=workers, scheduler=scheduler, data_dir=data_dir)
         console, folder = terminal.open_console(), out / tier.value
@@ -94,6 +92,8 @@ def _reproduce(
 
     started = time.monotonic()
     studies = reproduction.studies_of(asked, folder, PUBLISHED / tier.value if quick else None)
+    if quick:
+        studies = [study.on_first_seeds(FEWEST_SEEDS) for study in studies]
     with SweepProgress(console) as progress:
         tables = conduct(studies, options, progress.start, progress.update, only_tuning=tune, replace=replace)
     if progress.failed:
@@ -114,11 +114,11 @@ def _reproduce(
     report = reproduction.write_report(folder, tier.value, of_tier, results, judged, options.workers_here)
     there = {name: of.table for name, of in results.items()}
     page = exploration.write_tier_explorer(folder, tier, reproduction.studies_of(of_tier, folder), there)
-    print_agreement(
-        console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, load_claims(tier), shown)
-    )
-    if quick:
-        terminal.print_paragraph(console, QUICK.format(FEWEST_SEEDS))
+    print_agreement(console, reproduction.compare_with_published(PUBLISHED, tier.value, folder, of_tier, shown))
+    if any(study.partial for study in studies):
+        tuned = sum(study.tuned is not None for study in studies)
+        rates = PUBLISHED_RATES.format(tuned, len(studies)) if tuned else ""
+        terminal.print_paragraph(console, QUICK.format(FEWEST_SEEDS, rates))
     console.print(f"Report: {report}   ({time.monotonic() - started:.0f} s in all)", soft_wrap=True)
     if page:
         console.print(f"Explorer: {page}", soft_wrap=True)

@@ -93,6 +93,20 @@ def test_a_study_s_own_tuning_runs_stay_and_come_before_those_elsewhere(tmp_path
     assert len(list(study.folder.rglob("seed=100"))) == 2
 
 
+@pytest.mark.usefixtures("plans")
+def test_on_the_first_seeds_no_run_of_the_others_is_lost_and_what_is_whole_stays_whole(tmp_path: Path):
+    (whole,) = studies(tmp_path, tuned=TUNED)
+    few = whole.on_first_seeds(1)
+    assert (few.partial, few.experiment.config.seeds) == (True, (0,))
+    carried_out([few])
+    assert {path.name for path in whole.folder.rglob("seed=?")} == {"seed=0"}
+    carried_out([whole])
+    assert whole.on_first_seeds(1) is whole
+    shutil.rmtree(next(whole.folder.rglob("seed=0")))
+    carried_out([whole.on_first_seeds(1)], replace=True)
+    assert {path.name for path in whole.folder.rglob("seed=?")} == {"seed=0", "seed=1"}
+
+
 def test_timed_runs_come_last_and_are_tuned_on_runs_that_are_not_timed(tmp_path: Path, plans: list[SweepPlan]):
     to_come, rows = carried_out(studies(tmp_path, tuned=TUNED, timed=TIMED, alone=ALONE))
     first, second = plans

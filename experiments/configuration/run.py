@@ -157,6 +157,11 @@ class RunConfig(Strict):
                 f"probes: curvature needs second derivatives, and those of model.norm.kind: {self.model.norm.kind} are "
                 f"not the loss's: {NOT_TWICE[self.model.norm.kind]}; leave it out"
             )
+        if "curvature" in self.probes and self.model.norm.renorm:
+            raise ValueError(
+                "probes: curvature needs the loss's derivatives, and model.norm.renorm: true, which takes r and d for "
+                "constants, has others; leave it out"
+            )
         if "curvature" in self.probes and self.model.trainable != "all":
             raise ValueError(
                 f"probes: curvature is that by all weights, and model.trainable is {self.model.trainable}; leave it out"

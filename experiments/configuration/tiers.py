@@ -54,12 +54,6 @@ class Claims:
         trained = {name: experiment for name, experiment in self.experiments.items() if name in read}
         return Claims(claims, trained, self.files)
 
-    def on_first_seeds(self, count: int) -> Claims:
-        """Return the same claims on the first so many evaluation seeds of each experiment."""
-        fewer = {name: experiment.on_first_seeds(count) for name, experiment in self.experiments.items()}
-        claims = {name: fewer.get(name) or claim.on_first_seeds(count) for name, claim in self.claims.items()}
-        return Claims(claims, fewer, self.files)
-
 
 def load_claims(tier: Tier) -> Claims:
     """Return all claims of a tier; raises ConfigError with every fault found.

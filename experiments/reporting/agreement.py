@@ -36,9 +36,7 @@ def agreement(
     fewer = [result for result in different if _less_decided(result, published[result.id])]
     if fewer:
         seeds, names = _seeds(fewer[0]), ", ".join(result.id for result in fewer)
-        lines.append(
-            f"with {seeds} of {_seeds(published[fewer[0].id])} seeds less is decided, nothing otherwise: {names}"
-        )
+        lines.append(f"open with {seeds} of {_seeds(published[fewer[0].id])} seeds, nothing of them otherwise: {names}")
     different = [result for result in different if result not in fewer]
     for result in different:
         timed = ", timed" if _is_timed(result) else ""
@@ -58,10 +56,11 @@ def agreement(
 
 
 def _less_decided(result: ClaimResult, published: ClaimResult) -> bool:
-    """Whether fewer seeds are all that tells a verdict from the published one: none of its rows contradicts."""
+    """Whether a verdict is open for want of seeds alone: each of its rows is open, or as published."""
     there = {_key(row): row.verdict for row in published.rows}
-    pairs = [{row.verdict, there.get(_key(row), row.verdict)} for row in result.rows if row.decides]
-    return _seeds(result) < _seeds(published) and all(len(pair) == 1 or "unresolved" in pair for pair in pairs)
+    rows = [row for row in result.rows if row.decides]
+    same = all(row.verdict in ("unresolved", there.get(_key(row), row.verdict)) for row in rows)
+    return result.verdict == "unresolved" and _seeds(result) < _seeds(published) and same
 
 
 def _seeds(result: ClaimResult) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.analysis.claims import ClaimResult, Row
-from experiments.analysis.statistics import DECISIVE, FEWEST_SEEDS, coverage, decisive_count
+from experiments.analysis.statistics import DECISIVE, coverage, decisive_count
 from experiments.reporting.wording import (
     SYMBOLS,
     effect_or_reason,
@@ -31,7 +31,8 @@ from experiments.reporting.wording import (
 def interval_words(rows: Iterable[Row], p: float = DECISIVE) -> str:
     """How sure the interval of these rows' order statistics is: '99.7 %', of 20 seeds; of the most that a row has."""
     seeds = max((len(row.comparison.seeds) for row in rows if has_effect(row)), default=0)
-    return f"{100 * coverage(seeds, p):.1f} %" if seeds >= FEWEST_SEEDS else "–"
+    sure = coverage(seeds, p)
+    return "–" if math.isnan(sure) else f"{100 * sure:.1f} %"
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,10 @@ NETS = {  # as the core experiments name them
 COLOURS = {"sigmoid_x1": "#B8386A", "sigmoid_x4": "#6B7A1F", "relu": "#2E8B57", "cnn": "#6F4E37"}  # no arm's
 SHAPES = {"sigmoid_x1": "o", "sigmoid_x4": "^", "relu": "s", "cnn": "D"}
 ARMS = {"no_bn": "without BN", "custom_bn": "with BN"}
-BELOW_ACCURACIES = "Accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0."
-ASKED = "At the {} learning {}, how many times fewer steps does BN need?"
+BELOW_ACCURACIES = (
+    "Validation accuracy at the end of training: median and quartiles over seeds; a diverged run counts as 0."
+)
+ASKED = "At the {} learning {}, how many times fewer steps does BN need? ({})"
 SAME_RATE = "learning rate, the same with and without BN"
 AT_A_GLANCE = "at_a_glance"
 GLANCE = (10.4, 5.6)  # inches
@@ -74,7 +76,9 @@ def at_a_glance_figure(results: Sequence[ClaimResult], core: Mapping[str, Result
         axes.set_xlabel("learning rate", fontsize=8.5)
         axes.tick_params(labelsize=8)
     row[0].set_ylabel("accuracy (%)", fontsize=9)
-    below.suptitle(f"Accuracy at the end of training ({data})", x=0.062, ha="left", fontsize=10.5, fontweight="bold")
+    below.suptitle(
+        f"Validation accuracy at the end of training ({data})", x=0.062, ha="left", fontsize=10.5, fontweight="bold"
+    )
     below.legend(*row[0].get_legend_handles_labels(), loc="outside upper right", ncols=2, fontsize=9.5)
     return figure
 
@@ -98,9 +102,7 @@ def steps_by_rate_figure(results: Sequence[ClaimResult], data: str) -> Figure:
     _draw_by_rate(axes, results, named=True)
     axes.set_xlabel("")
     all_axes[-1].set_xlabel(SAME_RATE)
-    _titles(
-        figure, f"At the same learning rate, how many times fewer steps does BN need? ({data})", words_below(results)
-    )
+    _titles(figure, ASKED.format("same", "rate", data), words_below(results))
     return figure
 
 
@@ -109,9 +111,7 @@ def steps_by_accuracy_figure(results: Sequence[ClaimResult], data: str) -> Figur
     """Draw how many times fewer steps, each arm at its fastest rate, by the accuracy asked for, a line a network."""
     figure, (axes,) = new_figure(4.6)
     _draw_by_accuracy(axes, results, named=True)
-    _titles(
-        figure, f"At the best learning rates, how many times fewer steps does BN need? ({data})", words_below(results)
-    )
+    _titles(figure, ASKED.format("best", "rates", data), words_below(results))
     return figure
 
 

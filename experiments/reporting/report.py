@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.analysis.measures import FRECHET
 from experiments.analysis.part_runs import Results
-from experiments.analysis.statistics import FEWEST_SEEDS, AACheck
+from experiments.analysis.statistics import FEWEST_SEEDS, AACheck, decisive_count
 from experiments.analysis.tuning import plain
 from experiments.configuration.epochs import EVALUATIONS
 from experiments.configuration.experiment import LEARNING_RATE, ExperimentConfig
@@ -108,6 +108,7 @@ def render_report(
         main_effect=main_effect,
         sure=interval_words([row for result in results for row in result.rows]),
         fewest=2 * FEWEST_SEEDS,
+        decisive=_decisive(results),
         command=functools.partial(shell_command, PROJECT),
         from_results=("--results", from_folder(PROJECT, folder)) if folder else (),
     )  # fmt: skip
@@ -123,6 +124,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+def _decisive(results: Sequence[ClaimResult]) -> str:
+    """In how many of the seeds an effect has to lie beyond a bound, in words."""
+    seeds = max((len(row.comparison.seeds) for result in results for row in result.rows), default=0)
+    count = decisive_count(seeds)
+    if count is None:
+        return "nearly all seeds"
+    return f"all {seeds} seeds" if count == seeds else f"at least {count} of {seeds} seeds"
 
 
 def _headline(name: str, words: str, figure: Figure) -> tuple[str, str, Markup]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import keras
 
+from custom_layers import BatchNormalization
 from experiments.configuration.probes import AT_BATCH_NORMS, Probe
 from experiments.configuration.run import RunConfig
 from models.norm_config import BATCH_NORMS
@@ -19,6 +20,11 @@ ACTIVATIONS: tuple[type[keras.Layer], ...] = (
     keras.layers.LeakyReLU,
     keras.layers.ELU,
     keras.layers.PReLU,
+)
+BY_MOMENTS: tuple[type[keras.Layer], ...] = (  # whose second derivatives are wrong, see `NOT_TWICE`
+    keras.layers.BatchNormalization,
+    keras.layers.LayerNormalization,
+    keras.layers.GroupNormalization,
 )
 
 
@@ -70,6 +76,11 @@ def _found(config: RunConfig, network: keras.Model) -> SeenLayers:
         raise NetworkError(f"weight_scale cannot know which weights of {name} are normalized; leave it out", "probes")
     if "covariate_shift" in config.probes and len(kernels) < 2:
         raise NetworkError(f"covariate_shift compares layers, and {name} has one with weights; leave it out", "probes")
+    if "curvature" in config.probes:
+        for layer in _all_layers(network):
+            if isinstance(layer, BY_MOMENTS) and not isinstance(layer, BatchNormalization):
+                text = f"second derivatives of {layer.name}, a {type(layer).__name__} of Keras, are wrong"
+                raise NetworkError(f"curvature: {text}; leave it out", "probes")
     activations, batch_norms = [], []
     if asked := [probe for probe in config.probes if probe in AT_ACTIVATIONS]:
         if fused := [layer.name for layer in _all_layers(network) if _is_fused(layer)]:

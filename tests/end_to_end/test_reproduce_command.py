@@ -89,7 +89,13 @@ def test_quick_takes_ten_seeds_and_the_published_learning_rates(tmp_path: Path) 
     folder = tmp_path / "embedded" / claim
     assert {path.parent.name for path in folder.rglob("run.json")} == {f"seed={seed}" for seed in range(40, 50)}
     assert "tuning" not in done.stdout
-    assert "10 seeds and the published learning rates" in re.sub(r"\s+", " ", done.stdout)
+    assert "10 seeds and, in 1 of 1 experiments, the published learning rates" in re.sub(r"\s+", " ", done.stdout)
+    found = next(line for line in done.stdout.splitlines() if claim in line)
+    again = command("report.py", "--tier", "embedded", "--results", tmp_path / "embedded")
+    assert found in again.stdout
+    page = (tmp_path / "embedded" / "report.html").read_text(encoding="utf-8")
+    assert "runs as published" in page
+    assert "in all 10 seeds" in page
     table = pd.read_parquet(folder / "results.parquet")
     assert set(table["seed"]) == {*range(40, 50), 100, 101, 102}
 

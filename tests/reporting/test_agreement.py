@@ -49,11 +49,14 @@ def test_what_fewer_seeds_leave_open_is_told_from_what_they_contradict() -> None
     judged = [of("open", "unresolved", 1.1, 10), of("other", "reversed", 0.5, 10), of("same", "supported", 2.0, 10)]
     published = [of("open", "supported", 2.0, 20), of("other", "supported", 2.0, 20), of("same", "supported", 2.0, 20)]
     judged[0] = dataclasses.replace(judged[0], rows=[dataclasses.replace(judged[0].rows[0], verdict="unresolved")])
+    known, was_open = of("more", "supported", 2.0, 10), of("more", "depends", 2.0, 20)
+    was_open = dataclasses.replace(was_open, rows=[dataclasses.replace(was_open.rows[0], verdict="unresolved")])
+    assert said([known], [was_open])[1] == "more: supported, published as depends"
     found = said(judged, published)
     assert found[-1] == "With fewer seeds effects scatter more."
     assert found[:3] == [
         "1 of 3 verdicts as published; different:",
-        "with 10 of 20 seeds less is decided, nothing otherwise: open",
+        "open with 10 of 20 seeds, nothing of them otherwise: open",
         "other: reversed, published as supported",
     ]
 

@@ -182,7 +182,7 @@ def test_the_aa_check_is_in_the_report_and_its_absence_is_said() -> None:
     assert "no material difference in 62.0 %" in text
     assert "covered it in 95.1 % of 2,000 draws" in text
     page = render_report([], {}, tier="mnist", provenance={}, aa_check=None)
-    assert "Not run for this report: it takes 20 seeds." in words(page)
+    assert "Not run for this report: it takes 20 seeds of relu." in words(page)
 
 
 def test_a_report_on_no_claim_is_still_a_page() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from own_networks import MLP, own_network
 from probing import RATE, Case, run_config
 from pydantic import ValidationError
 
@@ -17,6 +19,7 @@ from experiments.training.datasets import load_dataset
 from experiments.training.program import Program
 from experiments.training.run import train
 from models.norm_config import NOT_TWICE
+from models.own_network import NetworkError
 
 
 def found_of(matrix: np.ndarray, compiled: bool = False, products: int = 20) -> np.ndarray:
@@ -103,6 +106,8 @@ def test_where_second_derivatives_are_not_the_loss_s_the_probe_is_refused(kind: 
             layers=[10] if kind == "group" else [3],
             kind="cnn" if kind == "instance" else "mlp",
         )
+    with pytest.raises(ValidationError, match=r"model.norm.renorm: true, which takes r and d for constants"):
+        run_config(["curvature"], {"kind": "custom", "renorm": True})
     with pytest.raises(ValidationError, match=r"curvature is that by all weights, and model.trainable is output"):
         run_config(["curvature"], trainable="output")
 
@@ -126,6 +131,23 @@ def test_curvature_is_the_same_however_it_is_compiled_and_changes_no_training(ki
         assert of_compiled["curvature/largest"] > 0 > of_compiled["curvature/smallest"]
         assert of_compiled["curvature/largest"] == pytest.approx(of_plain["curvature/largest"], rel=1e-3)
     assert [of["loss/validation"] for of in compiled] == [of["loss/validation"] for of in without]
+
+
+@pytest.mark.parametrize(
+    ("layer", "right"), [("normalization()(x)", True), ("keras.layers.LayerNormalization()(normalization()(x))", False)]
+)
+def test_in_a_network_of_the_user_s_own_keras_s_normalizations_are_found(
+    layer: str, right: bool, tmp_path: Path
+) -> None:
+    body = MLP.replace("normalization()(x)", layer)
+    config = own_network(tmp_path, body, norm="custom", probes=("curvature",), dataset={"name": "digits"}, steps=0)
+    if right:
+        assert Program(config, load_dataset("digits")).probes.asked == ("curvature",)
+        return
+    with pytest.raises(
+        NetworkError, match=r"second derivatives of layer_norm\w*, a LayerNormalization of Keras, are wrong"
+    ):
+        Program(config, load_dataset("digits"))
 
 
 def _hessian(case: Case, step: float = 1e-3) -> np.ndarray:
