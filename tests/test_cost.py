@@ -81,7 +81,7 @@ def test_tabulating_reads_the_curves_of_a_finished_run_once(finished: dict[int, 
 
 
 def test_tabulating_costs_each_finished_run_alike_and_little(finished: dict[int, Study]):
-    assert cost_of_a_run(lambda runs: finished[runs].table()) < 700  # calls: 1 ms
+    assert cost_of_a_run(lambda runs: finished[runs].table()) < 800  # calls: 1 ms; Python 3.13 makes more of them
 
 
 def test_measuring_costs_each_run_alike_and_little():
