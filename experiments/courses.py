@@ -16,6 +16,7 @@ from experiments.analysis.claims import ClaimResult
 from experiments.configuration.tiers import CONFIGS, Claims, read_claims
 from experiments.configuration.yaml_source import ConfigError
 from experiments.records import storage
+from experiments.records.tidying import TABLE
 from experiments.reporting.courses_page import Course, Exercise, courses_page
 from experiments.reporting.effect_figures import effect_figure
 from experiments.reporting.figures import svg_file
@@ -60,8 +61,8 @@ def publish(documents: Path, courses: Mapping[str, Claims], folder: Path) -> Non
             storage.write_atomically(documents / name / result.id / FIGURE, figure.encode())
         for study in studies:
             (documents / name / study.experiment.name).mkdir(parents=True, exist_ok=True)
-            table = storage.read_table(study.folder / "results.parquet")
-            path = documents / name / study.experiment.name / "results.parquet"
+            table = storage.read_table(study.folder / TABLE)
+            path = documents / name / study.experiment.name / TABLE
             table.to_parquet(path, index=False, compression="zstd")
         about = reproduction.provenance_of(folder / name, studies)
         storage.write_atomically(documents / name / "provenance.json", (json.dumps(about, indent=1) + "\n").encode())

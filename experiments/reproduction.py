@@ -19,6 +19,7 @@ from experiments.configuration.experiment import LEARNING_RATE, Experiment
 from experiments.configuration.tiers import README_TIER, Claims, Tier, load_claims
 from experiments.records import storage
 from experiments.records.ownership import Origin
+from experiments.records.tidying import TABLE
 from experiments.reporting.agreement import SURROUNDINGS, agreement
 from experiments.reporting.commands import PROJECT
 from experiments.reporting.figures import svg_file
@@ -183,7 +184,7 @@ def publish(
     for name, of_experiment in results.items():
         if not of_experiment.table.empty:
             (target / name).mkdir(exist_ok=True)
-            of_experiment.table.to_parquet(target / name / "results.parquet", index=False, compression="zstd")
+            of_experiment.table.to_parquet(target / name / TABLE, index=False, compression="zstd")
     figures = [(name, figure) for _, name, figure in headlines(judged, results, DATA[tier])]
     glance = at_a_glance_figure(judged, results, DATA[tier])
     for name, figure in [(AT_A_GLANCE, glance), *figures, ("overview", verdict_overview(judged))]:

@@ -20,9 +20,7 @@ import pyarrow as pa
 from experiments.analysis.tuning import plain
 from experiments.records import storage
 from experiments.records.storage import StorageError
-from experiments.records.tidying import NOTE, run_directories
-
-TABLE = "results.parquet"
+from experiments.records.tidying import NOTE, TABLE, run_directories
 
 
 @dataclass(frozen=True)

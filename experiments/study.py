@@ -20,9 +20,8 @@ from experiments.configuration.run import RunConfig
 from experiments.records import ownership, storage, tidying
 from experiments.records.ownership import Origin
 from experiments.records.storage import NO_CURVE, Curve, Record
+from experiments.records.tidying import TABLE
 from experiments.sweeping.planning import Place, plan_sweep
-
-RESULTS = "results.parquet"
 
 
 @dataclass(frozen=True)
@@ -209,7 +208,7 @@ class Study:
         None where there is no table. A run with other settings is missing; raises StorageError for a table that cannot
         be read or does not say with which settings.
         """
-        path, config = folder / RESULTS, self.experiment.config
+        path, config = folder / TABLE, self.experiment.config
         if not path.exists():
             return None
         table = storage.read_table(path)
@@ -246,7 +245,7 @@ class Study:
         table = self.table()
         buffer = io.BytesIO()
         table.to_parquet(buffer, index=False)
-        storage.write_atomically(self.folder / RESULTS, buffer.getvalue())
+        storage.write_atomically(self.folder / TABLE, buffer.getvalue())
         return table
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from studies import ALONE, FIXED, TIMED, TUNED, carried_out, studies, swept_plans
 
+from experiments.configuration.claim import PartConfig
 from experiments.records import storage
 from experiments.records.storage import Curve, Record
 from experiments.study import Study
@@ -76,6 +77,17 @@ def test_tuning_runs_with_other_settings_are_not_taken(tmp_path: Path, plans: li
     (study,) = (s.tuned_as(published.folder) for s in studies(tmp_path, tuned="run: {steps: 50}\n" + TUNED))
     carried_out([study])
     assert rates_and_seeds(plans[0].pending) == {(0.1, 100), (0.3, 100), (1.0, 100)}
+
+
+@pytest.mark.usefixtures("plans")
+def test_tuning_runs_of_which_not_all_was_measured_that_is_asked_now_are_not_taken(tmp_path: Path):
+    (published,) = elsewhere(tmp_path)
+    carried_out([published])
+    (study,) = studies(tmp_path, tuned=TUNED)
+    part = {"measure": "gap_at_training_loss", "effect": "level", "treatment": "bn", "role": "beside"}
+    assert study.tuned_as(published.folder).tuned is not None
+    study.experiment.measured = (PartConfig.model_validate(part),)
+    assert study.tuned_as(published.folder) is study
 
 
 @pytest.mark.usefixtures("plans")

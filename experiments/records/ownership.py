@@ -22,9 +22,9 @@ from filelock import FileLock, Timeout
 
 from experiments.configuration.experiment import Run
 from experiments.records.storage import StorageError, difference, run_name, write_atomically
-from experiments.records.tidying import HOLDER, LOCK, NOTE
+from experiments.records.tidying import HOLDER, LOCK, NOTE, TABLE
 
-WRITTEN = (NOTE, "results.parquet", "summary", "figures", "index.html")  # beside the arms' folders
+WRITTEN = (NOTE, TABLE, "summary", "figures", "index.html")  # beside the arms' folders
 LONGEST_NAME = 100  # of a folder; most file systems allow 255 bytes
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 RUN, CURVES = "run.json", "curves.parquet"
+TABLE = "results.parquet"  # of an experiment: a row a run
 # Of an experiment's folder. Two files, since where the system locks one, others may not be able to read it:
 NOTE, LOCK, HOLDER = "experiment.json", ".lock", ".holder"
 EVENTS = "events.out.tfevents.*.batchnorm-lab"

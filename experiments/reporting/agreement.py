@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.analysis.claims import ClaimResult, Row
 from experiments.configuration.claim import TIMED_MEASURES
+from experiments.reporting.findings import most_seeds
 from experiments.reporting.wording import format_effect, has_effect, row_words
 
 SURROUNDINGS = ("python", "processor", "system", "threads", "onednn", "environment")  # and packages
@@ -35,8 +36,9 @@ def agreement(
     lines = [f"{count}; different:" if different else f"{count}."]
     fewer = [result for result in different if _less_decided(result, published[result.id])]
     if fewer:
-        seeds, names = _seeds(fewer[0]), ", ".join(result.id for result in fewer)
-        lines.append(f"open with {seeds} of {_seeds(published[fewer[0].id])} seeds, nothing of them otherwise: {names}")
+        seeds, names = most_seeds(fewer[0].rows), ", ".join(result.id for result in fewer)
+        of = most_seeds(published[fewer[0].id].rows)
+        lines.append(f"open with {seeds} of {of} seeds, nothing of them otherwise: {names}")
     different = [result for result in different if result not in fewer]
     for result in different:
         timed = ", timed" if _is_timed(result) else ""
@@ -46,7 +48,7 @@ def agreement(
     lines += _of_effects(outside, pairs)
     unexplained = [result for result in different if result.verdict != "not tested"]
     unexplained += [result for result, _, _ in outside]
-    if any(_seeds(result) < _seeds(published[result.id]) for result in unexplained):
+    if any(most_seeds(result.rows) < most_seeds(published[result.id].rows) for result in unexplained):
         lines.append("With fewer seeds effects scatter more.")
     elif unexplained:
         lines += _why(unexplained, *provenance())
@@ -60,11 +62,7 @@ def _less_decided(result: ClaimResult, published: ClaimResult) -> bool:
     there = {_key(row): row.verdict for row in published.rows}
     rows = [row for row in result.rows if row.decides]
     same = all(row.verdict in ("unresolved", there.get(_key(row), row.verdict)) for row in rows)
-    return result.verdict == "unresolved" and _seeds(result) < _seeds(published) and same
-
-
-def _seeds(result: ClaimResult) -> int:
-    return max((len(row.comparison.seeds) for row in result.rows), default=0)
+    return result.verdict == "unresolved" and most_seeds(result.rows) < most_seeds(published.rows) and same
 
 
 def _effects(

@@ -28,10 +28,14 @@ from experiments.reporting.wording import (
 )
 
 
+def most_seeds(rows: Iterable[Row]) -> int:
+    """How many seeds the row has that has most."""
+    return max((len(row.comparison.seeds) for row in rows), default=0)
+
+
 def interval_words(rows: Iterable[Row], p: float = DECISIVE) -> str:
     """How sure the interval of these rows' order statistics is: '99.7 %', of 20 seeds; of the most that a row has."""
-    seeds = max((len(row.comparison.seeds) for row in rows if has_effect(row)), default=0)
-    sure = coverage(seeds, p)
+    sure = coverage(most_seeds(rows), p)
     return "–" if math.isnan(sure) else f"{100 * sure:.1f} %"
 
 

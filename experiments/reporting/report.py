@@ -34,7 +34,7 @@ from experiments.reporting.commands import PROJECT, from_folder, shell_command
 from experiments.reporting.compact_svg import share_styles
 from experiments.reporting.effect_figures import effect_figure
 from experiments.reporting.figures import Convergence, convergence_figure, inline_file, inline_svg, rate_figure
-from experiments.reporting.findings import finding, interval_words, main_effect
+from experiments.reporting.findings import finding, interval_words, main_effect, most_seeds
 from experiments.reporting.layers import Reader, layer_panels
 from experiments.reporting.overview_figure import verdict_overview
 from experiments.reporting.pages import DATA
@@ -128,7 +128,7 @@ def _environment() -> Environment:
 
 def _decisive(results: Sequence[ClaimResult]) -> str:
     """In how many of the seeds an effect has to lie beyond a bound, in words."""
-    seeds = max((len(row.comparison.seeds) for result in results for row in result.rows), default=0)
+    seeds = most_seeds(row for result in results for row in result.rows)
     count = decisive_count(seeds)
     if count is None:
         return "nearly all seeds"
