@@ -52,6 +52,10 @@ def test_what_fewer_seeds_leave_open_is_told_from_what_they_contradict() -> None
     known, was_open = of("more", "supported", 2.0, 10), of("more", "depends", 2.0, 20)
     was_open = dataclasses.replace(was_open, rows=[dataclasses.replace(was_open.rows[0], verdict="unresolved")])
     assert said([known], [was_open])[1] == "more: supported, published as depends"
+    same, few = row([2.0] * 10, STEPS, name="a"), row([1.0] * 10, STEPS, name="b", verdict="unresolved")
+    both = row([2.0] * 20, STEPS, name="a"), row([1.0] * 20, STEPS, name="b")
+    otherwise = said([made("half", "supported", same, few)], [made("half", "depends", *both)])
+    assert otherwise[1] == "half: supported, published as depends"
     found = said(judged, published)
     assert found[-1] == "With fewer seeds effects scatter more."
     assert found[:3] == [

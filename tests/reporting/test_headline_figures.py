@@ -130,10 +130,11 @@ def test_a_network_of_which_only_tuning_runs_are_at_hand_has_an_empty_panel() ->
 
 
 def test_at_a_glance_both_ratios_have_one_axis_and_networks_one_legend() -> None:
-    figure = at_a_glance_figure(judged(), {}, "digits")
+    results = [*judged(), claim("faster_cnn", "supported", *at_rates("cnn", {1.0: 40.0}))]
+    figure = at_a_glance_figure(results, {}, "digits")
     by_rate, by_accuracy, *_ = (axes for part in figure.subfigs for axes in part.axes)
     for axes, alone in ((by_rate, steps_by_rate_figure), (by_accuracy, steps_by_accuracy_figure)):
-        low, high = max(alone(judged(), "digits").axes, key=lambda of: of.get_position().height).get_ylim()
+        low, high = max(alone(results, "digits").axes, key=lambda of: of.get_position().height).get_ylim()
         assert axes.get_ylim()[0] <= low < high <= axes.get_ylim()[1]
     shown = [
         [tuple(map(float, y)) for y in (line.get_ydata() for line in axes.get_lines())]
