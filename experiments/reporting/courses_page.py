@@ -32,7 +32,8 @@ They are not among [the claims](../results.md), and no verdict there counts them
 
 * **Effect**: the median of the ten seeds; in brackets the second smallest and the second largest of them, a 97.9 %
   interval of the median. Networks are read with population statistics ([protocol](../protocol.md), rule 5).
-* **Figures**: a dot a seed, below them the median with its interval; grey is no material difference.
+* **Figures**: the median and, thick, the same interval; thin, and in brackets beside, that of all ten, which decides;
+  below them a dot a seed. Blue is no material difference.
 * **First, second**: medians of the two sides, in the order in which the comparison names them, at their learning rates.
 * **One seed alone**: the smallest and the largest effect among the ten, one of which a student would have seen.
   **The opposite**: how many of the ten lie on the other side of no difference than the median.
