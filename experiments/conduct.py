@@ -192,17 +192,20 @@ def _prepare(studies: list[Study], replace: bool, only_tuning: bool) -> None:
 def _finish(study: Study, replace: bool) -> pd.DataFrame:
     """Write what is there to be seen of all runs of a study together, and return their table."""
     # Draws figures, which planning has no need of.
+    from experiments.analysis.summary import summarize
     from experiments.reporting.index_page import write_index
-    from experiments.reporting.pictures import pictures, write_pictures
+    from experiments.reporting.pictures import draw, pictures, write_pictures
     from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
     runs = [place.run for place in study.places()]
     table = study.write_results()
     write_hparams_config(study.folder, runs)
-    shown = pictures(study.experiment, table, study.curves)
-    write_pictures(study.folder, study.experiment.name, shown)
-    show_in_tensorboard(study.experiment, study.folder, table, study.curves, shown)
-    write_index(study.experiment, study.folder, table, shown)
+    summary = summarize(study.experiment, table)
+    shown = pictures(study.experiment, table, summary, study.curves)
+    drawn = draw(study.experiment.name, shown)
+    write_pictures(study.folder, drawn)
+    show_in_tensorboard(study.experiment, study.folder, table, summary, shown)
+    write_index(study.experiment, study.folder, table, summary, drawn)
     if not study.lacks_runs():
         tidying.tidy(study.folder, study.own())
         if replace and not study.partial:  # the other seeds are no strays

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.analysis.summary import summarize
 from experiments.configuration.loading import load_experiment
 from experiments.records.ownership import Origin, write_origin
 from experiments.records.storage import Curve, Record, write_run
@@ -49,8 +50,9 @@ def summed_up(folder: Path, name: str, ends: Mapping[str, float]) -> Study:
     assert study.origin
     write_origin(study.folder, study.origin, study.settings())
     table = study.write_results()
-    drawn = pictures(study.experiment, table, study.curves)
-    show_in_tensorboard(study.experiment, study.folder, table, study.curves, drawn)
+    summary = summarize(study.experiment, table)
+    shown = pictures(study.experiment, table, summary, study.curves)
+    show_in_tensorboard(study.experiment, study.folder, table, summary, shown)
     return study
 
 

@@ -16,11 +16,12 @@ from tensorboard.plugins.hparams import metadata as hparams_metadata
 from tensorboard_server import Server
 
 from experiments.analysis.results_table import results_table
+from experiments.analysis.summary import summarize
 from experiments.configuration.experiment import Experiment
 from experiments.configuration.loading import load_experiment
 from experiments.records.storage import Curve, Record, run_name, write_run
 from experiments.records.tensorboard import write_hparams_config, write_run_events
-from experiments.reporting.pictures import pictures, write_pictures
+from experiments.reporting.pictures import draw, pictures, write_pictures
 from experiments.reporting.tensorboard_summary import show_in_tensorboard
 
 STARTED = 1_700_000_000.0
@@ -80,11 +81,25 @@ def test_every_run_has_the_same_tags_and_no_curves_of_single_units(tmp_path: Pat
 
 
 def test_in_the_summary_a_diverged_run_has_the_lowest_accuracy_and_the_highest_loss(tmp_path: Path):
-    (tmp_path / "x.yaml").write_text("title: t\narms: {a: {}}\nseeds: 5\n")
+    (tmp_path / "x.yaml").write_text("title: t\nrun: {steps: 100, evaluate_every: 50}\narms: {a: {}}\nseeds: 5\n")
     tried = load_experiment(tmp_path / "x.yaml")
-    steps, of_four = np.array([50, 100]), (0.1, 0.2, 0.3, 0.4)
-    curves = [Curve(steps, np.array([0.5, value])) for value in of_four] + [Curve(steps[:1], np.array([0.5]))]
-    show_in_tensorboard(tried, tmp_path, results_table([]), lambda *_: {"a": curves}, {})
+    steps, records = np.array([0, 50, 100]), []
+    for run, end in zip(tried.evaluation_runs({}), (0.1, 0.2, 0.3, 0.4, None), strict=True):
+        lost = end is None
+        curves = {
+            "accuracy/validation": Curve(steps[:2], np.array([0.5, 0.5])),
+            "loss/train": Curve(steps[1:2], np.array([0.5])),
+        }
+        if end is not None:
+            curves = {
+                "accuracy/validation": Curve(steps, np.array([0.5, 0.5, end])),
+                "loss/train": Curve(steps[1:], np.array([0.5, end])),
+            }
+        records.append(
+            (run.arm, run.grid, Record(run.config, "diverged" if lost else "finished", curves, 70 if lost else None))
+        )
+    table = results_table(records)
+    show_in_tensorboard(tried, tmp_path, table, summarize(tried, table), {})
     events = read(tmp_path / "summary/arms/a")
     last = {tag: events.Scalars(tag)[-1] for tag in ("accuracy/validation", "loss/train")}
     assert {tag: (shown.step, shown.value) for tag, shown in last.items()} == {
@@ -105,10 +120,11 @@ def test_in_the_summary_each_network_has_its_level_as_a_line_and_a_panel(tmp_pat
     records = [
         (run.arm, run.grid, Record(run.config, "finished", {"accuracy/validation": curves[run.arm]})) for run in runs
     ]
-    table, curves_of = results_table(records), lambda *_: {arm: [curve] for arm, curve in curves.items()}
-    shown = pictures(tried, table, curves_of)
-    write_pictures(tmp_path, tried.name, shown)
-    show_in_tensorboard(tried, tmp_path, table, curves_of, shown)
+    table = results_table(records)
+    summary = summarize(tried, table)
+    shown = pictures(tried, table, summary, lambda *_: {arm: [curve] for arm, curve in curves.items()})
+    write_pictures(tmp_path, draw(tried.name, shown))
+    show_in_tensorboard(tried, tmp_path, table, summary, shown)
     for name, level in (("level of MLP", 0.8), ("level of CNN", 0.45)):
         found = read(tmp_path / "summary/arms" / name)
         assert [(event.step, event.value) for event in found.Scalars("~quartiles/accuracy/validation/median")] == [

@@ -67,13 +67,15 @@ def band(curves: Sequence[Curve], lower_is_better: bool = False) -> Band:
     if not any(len(curve.steps) for curve in curves):
         empty = np.zeros(0)
         return Band(np.zeros(0, np.int64), empty, empty, empty, len(curves), len(curves))
-    table = pd.concat([pd.Series(curve.values, curve.steps) for curve in curves], axis=1).sort_index()
-    values, sign = table.to_numpy(float), -1 if lower_is_better else 1
-    values = np.where(np.isfinite(values), sign * values, -np.inf)  # (steps, runs)
+    steps, sign = np.unique(np.concatenate([curve.steps for curve in curves])), -1 if lower_is_better else 1
+    values = np.full((len(steps), len(curves)), np.nan)
+    for run, curve in enumerate(curves):
+        values[np.searchsorted(steps, curve.steps), run] = curve.values
+    values = np.where(np.isfinite(values), sign * values, -np.inf)
     with np.errstate(invalid="ignore"):
         quartiles = np.quantile(values, [0.25, 0.5, 0.75], axis=1)
     low, median, high = np.where(np.isfinite(quartiles), sign * quartiles, np.nan)[::sign]
-    return Band(table.index.to_numpy(), low, median, high, len(curves), int(np.isinf(values[-1]).sum()))
+    return Band(steps, low, median, high, len(curves), int(np.isinf(values[-1]).sum()))
 
 
 @dataclass(frozen=True)
@@ -260,6 +262,7 @@ def _svg(figure: Figure, name: str, facecolor: str = "none") -> str:
     text = io.StringIO()
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
         figure.savefig(text, format="svg", metadata=_NO_METADATA, facecolor=facecolor)
+    figure.set_layout_engine(None)  # once: drawn again, at whatever resolution, everything stays in its place
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().splitlines())
 
 

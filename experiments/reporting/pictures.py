@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis.measures import ACCURACY
-from experiments.analysis.summary import runs_at_best_rate, summarize
+from experiments.analysis.summary import Network, runs_at_best_rate
 from experiments.analysis.tuning import plain
 from experiments.configuration.experiment import LEARNING_RATE, Experiment, Run
 from experiments.records.storage import Curve, write_atomically
@@ -25,12 +25,14 @@ CAPTIONS = {
 FIGURES = "figures"
 
 
-def pictures(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf) -> dict[str, Figure]:
+def pictures(
+    experiment: Experiment, table: pd.DataFrame, networks: Sequence[Network], curves_of: CurvesOf
+) -> dict[str, Figure]:
     """Return the figures that an experiment's runs allow, by the names of `CAPTIONS`."""
     runs = runs_at_best_rate(experiment, table)
     accuracy, found = curves_of(runs, ACCURACY), {}
     kinds = kinds_of(experiment.config)
-    shown = [network for network in summarize(experiment, table) if any(arm.arm in accuracy for arm in network.arms)]
+    shown = [network for network in networks if any(arm.arm in accuracy for arm in network.arms)]
     if shown:
         found["convergence"] = convergence_figure(
             *(
@@ -54,15 +56,20 @@ def pictures(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf) -
     return found
 
 
-def write_pictures(folder: Path, experiment: str, found: Mapping[str, Figure]) -> None:
+def draw(experiment: str, found: Mapping[str, Figure]) -> dict[str, str]:
+    """Return each figure as an SVG file, by its name."""
+    return {name: svg_file(picture, f"{experiment}-{name}") for name, picture in found.items()}
+
+
+def write_pictures(folder: Path, drawn: Mapping[str, str]) -> None:
     """Write `figures/<name>.svg` into an experiment's folder, in place of what we drew before."""
     (folder / FIGURES).mkdir(exist_ok=True)
     for name in CAPTIONS:
         (folder / f"{name}.svg").unlink(missing_ok=True)  # where earlier versions put it
-        if name not in found:
+        if name not in drawn:
             (folder / FIGURES / f"{name}.svg").unlink(missing_ok=True)
-    for name, picture in found.items():
-        write_atomically(folder / FIGURES / f"{name}.svg", svg_file(picture, f"{experiment}-{name}").encode())
+    for name, svg in drawn.items():
+        write_atomically(folder / FIGURES / f"{name}.svg", svg.encode())
 
 
 def _percentiles_of_first_unit(runs: Sequence[Run], curves_of: CurvesOf) -> dict[str, tuple[Curve, Curve, Curve]]:

@@ -37,9 +37,10 @@ class Described:
     sentences: list[str]
 
 
-def described(experiment: Experiment, table: pd.DataFrame) -> tuple[list[Described], list[str]]:
+def described(
+    experiment: Experiment, table: pd.DataFrame, networks: Sequence[Network]
+) -> tuple[list[Described], list[str]]:
     """Return what came out of every network, and remarks on all of it."""
-    networks = summarize(experiment, table)
     points = POINTS_ON_DIGITS if experiment.sources == {"digits"} else POINTS
     rows = [row for network in networks for row in network.arms]
     rated = any(row.best_rate is not None for row in rows)
@@ -66,9 +67,9 @@ def verdict_lines(experiment: Experiment, table: pd.DataFrame) -> list[str]:
     return [f"{verdict_words(result.verdict)}: {claim.statement}", *rows]
 
 
-def result_markdown(experiment: Experiment, table: pd.DataFrame) -> str:
+def result_markdown(experiment: Experiment, table: pd.DataFrame, summary: Sequence[Network]) -> str:
     """Return what `print_summary` prints, in Markdown."""
-    networks, remarks = described(experiment, table)
+    networks, remarks = described(experiment, table, summary)
     parts = [f"**{experiment.config.title}**"]
     for network in networks:
         lines = [network.header, ["---", *["---:"] * (len(network.header) - 1)], *network.rows]
@@ -82,7 +83,7 @@ def result_markdown(experiment: Experiment, table: pd.DataFrame) -> str:
 
 def print_summary(console: Console, experiment: Experiment, table: pd.DataFrame) -> None:
     """Print a row an arm, what sets it apart from the first of its network and, where there is a claim, the verdict."""
-    networks, remarks = described(experiment, table)
+    networks, remarks = described(experiment, table, summarize(experiment, table))
     print_paragraph(console, experiment.config.title, style="bold")
     for network in networks:
         console.print()

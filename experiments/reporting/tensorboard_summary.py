@@ -22,8 +22,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar import metadata as scalars_metadata
 
-from experiments.analysis.measures import ACCURACY, lower_is_better
-from experiments.analysis.summary import runs_at_best_rate, summarize
+from experiments.analysis.measures import ACCURACY
+from experiments.analysis.summary import Network
 from experiments.configuration.experiment import Experiment
 from experiments.records.tensorboard import (
     ABOUT,
@@ -43,8 +43,7 @@ from experiments.records.tensorboard import (
     write_events,
 )
 from experiments.records.tidying import clear_events
-from experiments.reporting.figures import Band, band
-from experiments.reporting.pictures import CurvesOf
+from experiments.reporting.figures import Band
 from experiments.reporting.summary_table import result_markdown
 from experiments.reporting.trials import MEASURES, Trial, best_trials, trials
 
@@ -56,40 +55,40 @@ def show_in_tensorboard(
     experiment: Experiment,
     folder: Path,
     table: pd.DataFrame,
-    curves_of: CurvesOf,
+    networks: Sequence[Network],
     pictures: Mapping[str, Figure],
 ) -> None:
-    """Write an experiment's `summary`, in place of what we wrote there before."""
+    """Write an experiment's `summary`, in place of what we wrote there before. networks: what came out of them."""
     clear_events(folder / SUMMARY)
-    now, best = time.time(), best_trials(experiment, table)
-    arms = _arms(experiment, table, curves_of, now)
+    now, best = time.time(), best_trials(experiment, table, networks)
+    arms = _arms(best, networks, now)
     for trial in best:
         arms.setdefault(trial.name, []).extend(_session(trial, now))
     arms["."] = [event(0, now, value) for value in (_bands(best), _columns(best))]
-    every = trials(experiment, table)
+    every = trials(experiment, table, networks)
     grid = {trial.name: [*_session(trial, now), *_events(_medians(trial.bands), now)] for trial in every}
     grid["."] = [event(0, now, _columns(every))]
     for name, of_runs in ((ARMS, arms), (TRIALS, grid)):
         for run, events in of_runs.items():
             (folder / SUMMARY / name / run).mkdir(parents=True, exist_ok=True)
             write_events(folder / SUMMARY / name / run, events, now)
-    about = _about(experiment, folder.name, table, pictures)
+    about = _about(experiment, folder.name, result_markdown(experiment, table, networks), pictures)
     write_events(folder / SUMMARY / ARMS, [event(0, now, value) for value in about], now, ABOUT)
 
 
-def _arms(experiment: Experiment, table: pd.DataFrame, curves_of: CurvesOf, now: float) -> dict[str, list[Event]]:
+def _arms(best: Sequence[Trial], networks: Sequence[Network], now: float) -> dict[str, list[Event]]:
     """Run → lines and bands of an arm; bands alone, and no line, of a level that steps are counted to."""
-    runs = runs_at_best_rate(experiment, table)
-    bands: dict[str, dict[str, Band]] = {}
-    for metric in CURVES:
-        for arm, curves in curves_of(runs, metric).items():
-            bands.setdefault(arm, {})[metric] = band(curves, lower_is_better=lower_is_better(metric))
+    bands = {
+        arm.name: {metric: of_arm for metric, of_arm in arm.bands.items() if len(of_arm.steps)}
+        for arm in best
+        if arm.steps  # and so has been trained
+    }
     events = {arm: [*_events([*_medians(of_arm), *_quartiles(of_arm)], now)] for arm, of_arm in bands.items()}
-    networks = [
+    found = [
         (network, [bands[arm.arm][ACCURACY] for arm in network.arms if ACCURACY in bands.get(arm.arm, {})])
-        for network in summarize(experiment, table)
+        for network in networks
     ]
-    shown = [(network, of_arms) for network, of_arms in networks if of_arms]
+    shown = [(network, of_arms) for network, of_arms in found if of_arms]
     for network, of_arms in shown:
         if network.level:
             last = max(int(of_arm.steps[-1]) for of_arm in of_arms)
@@ -113,12 +112,10 @@ def _bands(rows: Sequence[Trial]) -> Summary.Value:
     return bytes_value(scalars_metadata.CONFIG_SUMMARY_TAG, scalars_metadata.PLUGIN_NAME, [layout])
 
 
-def _about(
-    experiment: Experiment, name: str, table: pd.DataFrame, pictures: Mapping[str, Figure]
-) -> Iterator[Summary.Value]:
+def _about(experiment: Experiment, name: str, result: str, pictures: Mapping[str, Figure]) -> Iterator[Summary.Value]:
     """Yield the result, the settings and the pictures, tagged by the experiment's name: a view may hold several."""
     resolved = yaml.safe_dump(experiment.config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-    yield bytes_value(f"result/{name}", "text", [result_markdown(experiment, table).encode()])
+    yield bytes_value(f"result/{name}", "text", [result.encode()])
     settings = "\n".join(f"    {line}" for line in resolved.splitlines())
     yield bytes_value(f"settings/{name}", "text", [settings.encode()])
     for title, picture in pictures.items():

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.measures import ACCURACY, lower_is_better
-from experiments.analysis.summary import Outcome, runs_at_best_rate, summarize
+from experiments.analysis.summary import Network, Outcome, runs_at_best_rate
 from experiments.analysis.tuning import ResultRows, plain
 from experiments.configuration.experiment import Experiment, Run
 from experiments.records.storage import Curve, run_name
@@ -50,9 +50,9 @@ class Trial:
     steps: int
 
 
-def trials(experiment: Experiment, table: pd.DataFrame) -> list[Trial]:
+def trials(experiment: Experiment, table: pd.DataFrame, networks: Sequence[Network]) -> list[Trial]:
     """Return every arm at every place of the grid, and between, where a run did not fail; tuning seeds count, too."""
-    levels, axes = _levels(experiment, table), [*experiment.config.grid]
+    levels, axes = _levels(networks), [*experiment.config.grid]
     cells = {(arm, tuple(map(plain, grid.values()))): grid for arm, grid in experiment.cells()}
     rows: dict[tuple[str, tuple[Any, ...]], list[int]] = {cell: [] for cell in cells}
     for i, row in enumerate(table.to_dict("records")):
@@ -67,9 +67,9 @@ def trials(experiment: Experiment, table: pd.DataFrame) -> list[Trial]:
     return found
 
 
-def best_trials(experiment: Experiment, table: pd.DataFrame) -> list[Trial]:
+def best_trials(experiment: Experiment, table: pd.DataFrame, networks: Sequence[Network]) -> list[Trial]:
     """Return every arm at its best learning rate, over its evaluation seeds and what else the grid varies."""
-    levels, rows = _levels(experiment, table), ResultRows(table, experiment.config)
+    levels, rows = _levels(networks), ResultRows(table, experiment.config)
     found: dict[str, dict[int, Run]] = {}
     for run in runs_at_best_rate(experiment, table):
         row = rows.row(run.arm, tuple(map(plain, run.grid.values())), run.config.seed)
@@ -86,9 +86,8 @@ def _common(settings: Sequence[Mapping[str, str | float]]) -> dict[str, str | fl
     return {name: value for name, value in settings[0].items() if all(of.get(name) == value for of in settings)}
 
 
-def _levels(experiment: Experiment, table: pd.DataFrame) -> dict[str, float]:
+def _levels(networks: Sequence[Network]) -> dict[str, float]:
     """Arm → the accuracy to which its network's steps are counted."""
-    networks = summarize(experiment, table)
     return {arm.arm: network.level.accuracy for network in networks if network.level for arm in network.arms}
 
 

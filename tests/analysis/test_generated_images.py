@@ -13,6 +13,7 @@ from rich.console import Console
 
 from experiments.analysis.measures import lower_is_better, worst_outcome
 from experiments.analysis.results_table import results_table
+from experiments.analysis.summary import summarize
 from experiments.analysis.tuning import Tuned, tuned_rates
 from experiments.configuration.claim import PartConfig
 from experiments.configuration.experiment import Experiment
@@ -24,7 +25,7 @@ from experiments.records.tensorboard import write_run_events
 from experiments.reporting import terminal
 from experiments.reporting.index_page import render_index
 from experiments.reporting.live_table import LiveArms
-from experiments.reporting.pictures import pictures
+from experiments.reporting.pictures import draw, pictures
 from experiments.reporting.quantity_words import quantity_words
 from experiments.reporting.report import settings_words
 from experiments.reporting.summary_table import print_summary
@@ -126,7 +127,8 @@ def test_a_terminal_shows_the_lowest_median_distance_so_far(tmp_path: Path):
 
 def test_tensorboard_has_distances_and_no_accuracies_of_such_runs(tmp_path: Path):
     study, rows = done(tmp_path)
-    (best,) = best_trials(study.experiment, rows)
+    summary = summarize(study.experiment, rows)
+    (best,) = best_trials(study.experiment, rows, summary)
     assert {tag.rpartition("/")[2]: value for tag, value in best.measures.items()} == {
         "test_frechet": 4.0,
         "validation_frechet": 2.0,
@@ -134,10 +136,10 @@ def test_tensorboard_has_distances_and_no_accuracies_of_such_runs(tmp_path: Path
         "runs": 2.0,
     }
     assert {metric: of.median.tolist() for metric, of in best.bands.items()} == {"frechet/validation": [90.0, 2.0, 2.0]}
-    assert len(trials(study.experiment, rows)) == 3
-    drawn = pictures(study.experiment, rows, study.curves)
-    show_in_tensorboard(study.experiment, study.folder, rows, study.curves, drawn)
-    assert "4.0" in render_index(study.experiment, study.folder, rows, drawn)
+    assert len(trials(study.experiment, rows, summary)) == 3
+    shown = pictures(study.experiment, rows, summary, study.curves)
+    show_in_tensorboard(study.experiment, study.folder, rows, summary, shown)
+    assert "4.0" in render_index(study.experiment, study.folder, rows, summary, draw("x", shown))
 
 
 def test_the_quantity_is_called_a_distance_to_images():

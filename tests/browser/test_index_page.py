@@ -7,8 +7,9 @@ import pytest
 from tensorboard_server import summed_up
 from windows import Window
 
+from experiments.analysis.summary import summarize
 from experiments.reporting.index_page import render_index
-from experiments.reporting.pictures import pictures
+from experiments.reporting.pictures import draw, pictures
 
 pytestmark = pytest.mark.browser
 
@@ -18,8 +19,9 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = summed_up(tmp_path_factory.mktemp("page"), "x", {"no_bn": 0.7, "an_arm_of_a_rather_long_name" * 2: 0.9})
     table = study.table()
     path = study.folder / "index.html"
-    drawn = pictures(study.experiment, table, study.curves)
-    path.write_text(render_index(study.experiment, study.folder, table, drawn), encoding="utf-8")
+    summary = summarize(study.experiment, table)
+    drawn = draw("x", pictures(study.experiment, table, summary, study.curves))
+    path.write_text(render_index(study.experiment, study.folder, table, summary, drawn), encoding="utf-8")
     return path
 
 

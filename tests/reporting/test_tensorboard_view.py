@@ -72,15 +72,15 @@ def test_measures_of_a_trial_count_a_diverged_run_as_the_worst(tmp_path: Path):
         curve = Curve(np.array([0, 50, 100]), np.array([0.1, 0.9, 0.9]))
         about = {"accuracy/validation": curve, "accuracy/test": Curve(np.array([100]), np.array([0.8]))}
         records.append((run.arm, run.grid, Record(run.config, status, about, 50 if status == "diverged" else None)))
-    (trial,) = trials(tried, results_table(records))
+    (trial,) = trials(tried, results_table(records), [])
     assert trial.settings == {"arm": "a", "status": "diverged in part"}
     assert trial.measures["~result/share_diverged"] == pytest.approx(2 / 3)
     assert trial.measures["~result/test_accuracy"] == 0.0  # the middle of 0, 0 and 0.8
     assert "~result/steps_to_level" not in trial.measures  # the middle of 50, never and never
     assert math.isnan(trial.bands["accuracy/validation"].median[-1])
-    (best,) = best_trials(tried, results_table(records))
+    (best,) = best_trials(tried, results_table(records), [])
     assert (best.name, best.measures) == ("a", trial.measures)
-    assert trials(tried, results_table([])) == best_trials(tried, pd.DataFrame(results_table([]))) == []
+    assert trials(tried, results_table([]), []) == best_trials(tried, pd.DataFrame(results_table([])), []) == []
 
 
 def test_several_experiments_are_one_view_with_a_group_each_and_a_run_for_every_name_of_an_arm(tmp_path: Path):
