@@ -151,7 +151,6 @@ def _fit_runs(model: str, tuned: bool, sample: int) -> list[float]:
     import tensorflow as tf
 
     from experiments.training.datasets import batch_order, load_dataset, split_dataset
-    from experiments.training.program import uses_xla
     from models.networks import build_model
 
     sweep, dataset = SWEEPS[model], load_dataset("digits")
@@ -162,7 +161,7 @@ def _fit_runs(model: str, tuned: bool, sample: int) -> list[float]:
         started = time.perf_counter()
         of_arm = runs[ARMS[number % 2]]
         config = of_arm[number // 2 % len(of_arm)].model_copy(update={"seed": number})
-        options = {"steps_per_execution": EVERY, "jit_compile": uses_xla(config)} if tuned else {}
+        options = {"steps_per_execution": EVERY, "jit_compile": config.uses_xla} if tuned else {}
         split = split_dataset(dataset, config.dataset, config.seed)
         order = batch_order(split.train, BATCH, sweep.steps, config.seed).ravel()
         network = build_model(config.model, features.shape[1:], dataset.classes)

@@ -22,6 +22,7 @@ from models.fields import AtMost, BatchSize, Count, Later, Natural, Positive, Sh
 from models.norm_config import BATCH_NORMS, NOT_TWICE
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
+ROOM = 256  # steps between evaluations that every program has room for, so that it is shared
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
 
 _OF_BATCH_NORM = UsedWith("model.norm.kind", BATCH_NORMS)
@@ -225,16 +226,28 @@ class RunConfig(Strict):
         """Return the identity of all runs that differ in their seed alone."""
         return self.model_copy(update={"seed": 0}).digest()
 
+    @property
+    def uses_xla(self) -> bool:
+        """Whether the program is compiled with XLA: as configured, or by the network's kind as measured."""
+        return self.model.kind in ("mlp", "rnn") if self.xla == "auto" else self.xla
+
+    @property
+    def longest_stretch(self) -> int:
+        """The number of steps between evaluations that the program has room for; without XLA, room takes time."""
+        shared = self.uses_xla and not (self.timed or self.gan)
+        return max(ROOM, 1 << (self.evaluate_every - 1).bit_length()) if shared else self.evaluate_every
+
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.
 
         Left out is all that is a value to the program: seed, learning rates, initial weights, which examples, how long,
-        and, where not all weights are trained, which are.
+        how often evaluated, and, where not all weights are trained, which are.
         Runs of no steps are apart: they need no training to be compiled.
         """
         values = {
             "seed": 0,
             "steps": min(self.steps, 1),
+            "evaluate_every": self.longest_stretch,
             "dataset": self.dataset.model_copy(
                 update={"standardize": False, "train_examples": None, "order": "shuffled"}
             ),

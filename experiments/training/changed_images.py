@@ -27,12 +27,12 @@ def corrupted(program: Program, split: Split, population: np.ndarray) -> dict[st
     2021). mixed: with those of as many under all changes in turn.
     """
     changes = {f"brightness/{b:+g}": (1.0, b) for b in BRIGHTNESS} | {f"contrast/{c:g}": (c, 0.0) for c in CONTRAST}
-    readings, shown = program.readings, split.test[:POPULATION]
+    shown = split.test[:POPULATION]
 
     def changed(indices: np.ndarray, change: tuple[float, float]) -> tf.Tensor:
         return program.examples(indices, tf.constant(change, tf.float32))[0]
 
-    kept = readings.statistics(program.examples(population)[0] if readings.recomputes else None)[:1]
+    kept = program.statistics(population)[:1]
     each = zip(np.array_split(shown, len(changes)), changes.values(), strict=True)
     mixed = [program.population_of(tf.concat([changed(*of) for of in each], axis=0))]
     metrics: dict[str, float] = {}
@@ -50,8 +50,7 @@ def attacked(program: Program, seed: int, split: Split, population: np.ndarray) 
 
     By the statistics of the run. The seed draws the noise and the random starts.
     """
-    indices, readings = split.test[:EVALUATION_BATCH], program.readings
-    statistics = readings.statistics(program.examples(population)[0] if readings.recomputes else None)[0]
+    indices, statistics = split.test[:EVALUATION_BATCH], program.statistics(population)[0]
     shape = (len(indices), *program.dataset.features.shape[1:])
     rng = np.random.default_rng([seed, 2])
     noise, start = rng.standard_normal(shape, np.float32), rng.uniform(-1, 1, shape).astype(np.float32)

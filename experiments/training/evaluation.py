@@ -32,8 +32,8 @@ def looked_at(config: RunConfig, split: Split) -> LookedAt:
 def evaluated_parts(config: RunConfig, split: Split) -> dict[str, np.ndarray]:
     """Return the examples that every evaluation of a run looks at."""
     parts = {"validation": split.validation[: config.evaluation_examples]}
-    if config.test_every_evaluation:
-        parts["test"] = split.test[: config.evaluation_examples]
+    if config.test_every_evaluation or not config.steps:  # the first evaluation may be the last
+        parts["test"] = split.test[: config.evaluation_examples if config.steps else None]
     if "training_loss" in config.probes:
         parts["training_split"] = split.train[:EVALUATION_BATCH]
     return parts

@@ -14,7 +14,6 @@ import tensorflow as tf
 from experiments.configuration.run import RunConfig
 from experiments.training.datasets import Dataset
 from experiments.training.optimizers import build_optimizer
-from experiments.training.program import uses_xla
 from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
 from models.gan import build_discriminator, build_generator
@@ -42,7 +41,7 @@ class GanProgram:
             optimizer.build(network.trainable_variables)
         self._built = [(v, v.numpy()) for owner in (*self.networks, *self.optimizers) for v in owner.variables]
         self.readings = Readings(config, self.generator)
-        compiled = tf.function(jit_compile=uses_xla(config))
+        compiled = tf.function(jit_compile=config.uses_xla)
         self._steps: Callable[..., tf.Tensor] = compiled(self._take_steps)
         self._generated: Callable[..., tf.Tensor] = compiled(self._generate)
         self._accompanied: Callable[..., tf.Tensor] = compiled(self._accompany)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from experiments.configuration.optimizer import DECOUPLED, OptimizerConfig
 from experiments.configuration.run import RunConfig
-from models.trainable import scale_invariant_kernels
+from models.trainable import scale_invariant_kernels, trained_weights
 
 
 def build_optimizer(config: OptimizerConfig) -> keras.Optimizer:
@@ -53,6 +53,48 @@ class KeptNorms:
         """Give the weights these norms; those of a norm of 0 stay 0."""
         for kernel, norm in zip(self._kernels, self._norms, strict=True):
             kernel.assign(kernel * tf.math.divide_no_nan(norm, _norms_of_units(kernel)))
+
+
+class Descent:
+    """The step that the weights of a network take, given the loss's gradients, in all runs that share a program."""
+
+    def __init__(self, network: keras.Model, config: RunConfig):
+        self.optimizer = build_optimizer(config.optimizer)
+        self._network, self._norms = network, KeptNorms(network, config.optimizer)
+        self._decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
+        self._decayed = {id(kernel) for kernel in decayed_kernels(network, config.optimizer)}
+        if self.optimizer.weight_decay is not None:
+            self.optimizer.weight_decay = self._decay
+            others = [v for v in network.trainable_variables if id(v) not in self._decayed]
+            self.optimizer.exclude_from_weight_decay(others)
+        self.optimizer.build(network.trainable_variables)
+        masked = [] if config.model.trainable == "all" else network.trainable_variables
+        self._trained = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in masked]
+
+    def reset(self, config: RunConfig) -> None:
+        """Take the values of a run, whose weights have their initial values."""
+        self._norms.remember()
+        if self._trained:
+            masks = trained_weights(self._network, config.model, config.seed)
+            for trained, value in zip(self._trained, masks, strict=True):
+                trained.assign(value)
+        self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
+        if self._decay is not None:
+            self._decay.assign(config.optimizer.weight_decay)
+
+    def step(self, gradients: list[tf.Tensor], rate: tf.Tensor) -> None:
+        """Change the weights. gradients: of the loss by all of them."""
+        self.optimizer.learning_rate.value.assign(rate)
+        weights = self._network.trainable_variables
+        if self._decay is not None and self.optimizer.weight_decay is None:  # that of λ/2·‖w‖². van Laarhoven 2017
+            gradients = [
+                gradient + self._decay * weight if id(weight) in self._decayed else gradient
+                for gradient, weight in zip(gradients, weights, strict=True)
+            ]
+        if self._trained:
+            gradients = [gradient * trained for gradient, trained in zip(gradients, self._trained, strict=True)]
+        self.optimizer.apply(gradients, weights)
+        self._norms.restore()
 
 
 def _norms_of_units(kernel: keras.Variable) -> tf.Tensor:

@@ -30,6 +30,7 @@ DISTANCES = np.linspace(0.5, 4, 8)  # times the learning rate, Santurkar et al. 
 WEIGHT_SCALES = (0.1, 10.0)
 RANK, COSINE = "representation/stable_rank", "representation/cosine"
 CURVATURE = "curvature"
+FROM_GRADIENTS = {"gradients", "weight_gradient_cosine", "weight_scale", "covariate_shift", "landscape"}
 
 Tensors = list[tf.Tensor]
 Metrics = dict[str, tf.Tensor]
@@ -66,7 +67,10 @@ class Probes:
         """Return what the probes see on inputs x (batch, …) with the network as it is now."""
         weights = [tf.convert_to_tensor(v) for v in self.network.trainable_variables]
         results: Metrics = {}
-        loss, gradients, (logits, *taps) = self._gradients(weights, x, labels)
+        if FROM_GRADIENTS.isdisjoint(self.asked):
+            loss, gradients, (logits, *taps) = tf.constant(np.nan), Tensors(), self._outputs(weights, x)
+        else:
+            loss, gradients, (logits, *taps) = self._gradients(weights, x, labels)
         pre, post, norm_in, norm_out, representations = self._parts(taps)
         if "pre_activations" in self.asked:
             results |= {f"pre_activation/{i}": by_unit(z) for i, z in enumerate(pre, start=1)}

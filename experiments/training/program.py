@@ -18,59 +18,54 @@ from experiments.training.changed_images import attack
 from experiments.training.datasets import Dataset, Split, split_dataset
 from experiments.training.evaluation import LookedAt, evaluated_parts, in_rows, looked_at
 from experiments.training.examples import as_tensors
-from experiments.training.optimizers import KeptNorms, build_optimizer, decayed_kernels
+from experiments.training.optimizers import Descent
 from experiments.training.probes import Probes
 from experiments.training.readings import Readings
 from experiments.training.suitability import require_fit
 from models.initialization import initial_kernels
 from models.networks import build_model
-from models.trainable import trained_weights
 
 DIVERGED = 1000  # times the initial loss, Bjorck et al. 2018
 MOST_STRETCHES, MOST_INDICES = 32, 2**20  # of a call, whose results are kept until it returns
 
 
 class Program:
-    """The compiled training of all runs with one `RunConfig.program_key()`."""
+    """The compiled training of all runs with one `RunConfig.program_key()`.
+
+    Where that is of no steps, nothing is compiled: tracing a deep network takes longer than ten looks at it.
+    """
 
     def __init__(self, config: RunConfig, dataset: Dataset):
         require_fit(config, dataset.facts)
         self.dataset = dataset
         self.binarize = config.dataset.binarize
         self.network = build_model(config.model, dataset.features.shape[1:], dataset.classes)
-        self.optimizer = build_optimizer(config.optimizer)
-        self._weight_decay = tf.Variable(0.0, trainable=False) if config.optimizer.weight_decay else None
-        self._decayed = {id(kernel) for kernel in decayed_kernels(self.network, config.optimizer)}
-        if self.optimizer.weight_decay is not None:
-            self.optimizer.weight_decay = self._weight_decay
-            others = [v for v in self.network.trainable_variables if id(v) not in self._decayed]
-            self.optimizer.exclude_from_weight_decay(others)
-        self.optimizer.build(self.network.trainable_variables)
-        self._norms = KeptNorms(self.network, config.optimizer)
+        self._descent = Descent(self.network, config)
+        self.optimizer = self._descent.optimizer
         self._kernels = {id(kernel) for kernel, _ in initial_kernels(self.network, config.model, config.seed)}
         self._built = [
             (v, v.numpy()) for v in (*self.network.variables, *self.optimizer.variables) if id(v) not in self._kernels
         ]
         self.probes = Probes(config, self.network)
         self.readings = Readings(config, self.network)
-        masked = [] if config.model.trainable == "all" else self.network.trainable_variables
-        self._trained = [tf.Variable(tf.zeros(v.shape), trainable=False) for v in masked]
         self._features, self._labels = as_tensors(dataset)
         example = dataset.features.shape[1:]
         self._scale, self._shift = (tf.Variable(tf.zeros(example), trainable=False) for _ in range(2))
-        step = (config.evaluate_every, config.dataset.batch_size)
-        most = max(1, min(MOST_STRETCHES, MOST_INDICES // (step[0] * step[1])))
+        stretch = (config.longest_stretch, config.dataset.batch_size)
+        most = max(1, min(MOST_STRETCHES, MOST_INDICES // (stretch[0] * stretch[1])))
         self.stretches = most if config.steps and not config.timed else 0  # and no training is compiled into `advance`
-        self._no_batches = np.zeros((self.stretches, *step), np.int32)
-        self._compiled = tf.function(jit_compile=uses_xla(config))
+        self._no_batches = np.zeros((self.stretches, *stretch), np.int32)
+        self._no_rates = np.zeros(self._no_batches.shape[:2], np.float32)
+        self._compiled = tf.function(jit_compile=config.uses_xla)
+        self._looks_once = not config.steps
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
-        split = split_dataset(dataset, config.dataset, config.seed)
-        self._no_rates = np.zeros(self._no_batches.shape[:2], np.float32)
-        none, examples = (self._no_batches[:0], self._no_rates[:0]), in_rows(*evaluated_parts(config, split).values())
-        self.advance(*none, examples, looked_at(config, split))
+        if not self._looks_once:
+            split = split_dataset(dataset, config.dataset, config.seed)
+            examples = in_rows(*evaluated_parts(config, split).values())
+            self.advance(self._no_batches[:0], self._no_rates[:0], examples, looked_at(config, split))
         if config.timed and config.steps:
-            self.take_steps(np.zeros(step, np.int32), np.zeros(step[0], np.float32))
+            self.take_steps(np.zeros(stretch, np.int32), np.zeros(stretch[0], np.float32))
 
     def reset(self, config: RunConfig, split: Split) -> None:
         """Give every variable the value it has before the first step of a run."""
@@ -80,15 +75,8 @@ class Program:
             state.assign([config.seed, i])
         for kernel, value in initial_kernels(self.network, config.model, config.seed):
             kernel.value.assign(value)
-        self._norms.remember()
-        if self._trained:
-            masks = trained_weights(self.network, config.model, config.seed)
-            for trained, value in zip(self._trained, masks, strict=True):
-                trained.assign(value)
+        self._descent.reset(config)
         self.readings.reset()
-        self.optimizer.learning_rate.assign(config.optimizer.learning_rate)
-        if self._weight_decay is not None:
-            self._weight_decay.assign(config.optimizer.weight_decay)
         self._scale.assign(split.scale)
         self._shift.assign(split.shift)
 
@@ -116,31 +104,40 @@ class Program:
     ) -> tuple[int, np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
         """Evaluate and probe, then do so after each stretch of steps, until the loss diverges; all in one call.
 
-        order: the examples of each step, (at most `stretches`, steps, batch). rates: their learning rates. examples:
-        what to evaluate, (rows, examples), where −1 is padding. looked_at: the examples of probes and population
-        statistics. first_loss: of the run's first step, by which divergence is measured; None where the run begins.
+        order: the examples of each step, (stretches, steps, batch), as many as there is room for at most. rates: their
+        learning rates. examples: what to evaluate, (rows, examples), where −1 is padding. looked_at: the examples
+        of probes and population statistics. first_loss: of the run's first step, by which divergence is measured; None
+        where the run begins.
 
         Return how many stretches were done, the losses of the steps, losses and hits of `examples` at each reading,
         (readings, rows, examples), and what the probes measured by name, each with a row for the start and one for
         every stretch; what was not done is zero. Where a run goes on, its start is not looked at again, and that row
         is zero.
         """
-        batches, paces = self._no_batches.copy(), self._no_rates.copy()
-        batches[: len(order)], paces[: len(order)] = order, rates
+        batches, paces, every = self._no_batches.copy(), self._no_rates.copy(), order.shape[1]
+        batches[: len(order), :every], paces[: len(order), :every] = order, rates
         begin, first = (0, np.inf) if first_loss is None else (1, first_loss)
-        given = (batches, paces, examples, *looked_at, len(order), begin)
+        given = (batches, paces, examples, *looked_at, every, len(order), begin)
         inputs = [*map(tf.constant, given), tf.constant(first, tf.float32)]
+        if self._looks_once:
+            rows, probed, population = inputs[2:5]
+            seen = (tf.zeros(every), *self._evaluate(rows, self.statistics(population)), self._probe(probed))
+            return 0, *tf.nest.map_structure(lambda tensor: tensor.numpy()[np.newaxis], seen)
         shape = (*examples.shape, *(len(indices) for indices in looked_at))
         if shape not in self._advances:
             self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)
         # Straight to the concrete function: having TensorFlow match a call to a signature takes as long as a step.
-        end, *kept = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._advances[shape](*inputs))
-        return int(end) - 1, *kept
+        end, losses, *seen = tf.nest.map_structure(lambda tensor: tensor.numpy(), self._advances[shape](*inputs))
+        return int(end) - 1, losses[:, :every], *seen
 
     def take_steps(self, order: np.ndarray, rates: np.ndarray) -> np.ndarray:
         """Take the steps from one evaluation to the next, on batches (steps, batch); return their losses."""
         losses: np.ndarray = self._steps(tf.constant(order), tf.constant(rates)).numpy()
         return losses
+
+    def statistics(self, population: tf.Tensor) -> list[list[tf.Tensor]]:
+        """Return mean and variance of each normalization for each reading. population: indices of examples."""
+        return self.readings.statistics(self.examples(population)[0] if self.readings.recomputes else None)
 
     @functools.cached_property
     def population_of(self) -> Callable[[tf.Tensor], list[tf.Tensor]]:
@@ -189,32 +186,36 @@ class Program:
         examples: tf.Tensor,
         probed: tf.Tensor,
         population: tf.Tensor,
+        every: tf.Tensor,
         stretches: tf.Tensor,
         begin: tf.Tensor,
         first_loss: tf.Tensor,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, dict[str, tf.Tensor]]:
-        """As `advance`, with the first `stretches` of `order`, from row `begin` on; return the row after the last."""
-        rows, steps = order.shape[0] + 1, order.shape[1]
+        """As `advance`, with the first `stretches` of `order`, of `every` steps each, from row `begin` on.
+
+        Return the row after the last, then what `advance` does; no stretch's losses are cut off.
+        """
+        rows, longest = order.shape[0] + 1, order.shape[1]
         probe = tf.function(self._probe).get_concrete_function(tf.TensorSpec(probed.shape, probed.dtype))
+        of_readings = (len(self.readings.names), *examples.shape)
         kept = tf.nest.map_structure(
             lambda spec: tf.TensorArray(spec.dtype, rows, element_shape=spec.shape),
             (
-                tf.TensorSpec(steps, tf.float32),
-                tf.TensorSpec((len(self.readings.names), *examples.shape), tf.float32),
-                tf.TensorSpec((len(self.readings.names), *examples.shape), tf.bool),
+                tf.TensorSpec(longest, tf.float32),
+                tf.TensorSpec(of_readings, tf.float32),
+                tf.TensorSpec(of_readings, tf.bool),
                 probe.structured_outputs,
             ),
         )
         row, goes_on = begin, tf.constant(True)
         while (row <= stretches) & goes_on:
-            losses = tf.zeros(steps)
+            losses = tf.zeros(longest)
             if rows > 1:
                 stretch = tf.maximum(row - 1, 0)
-                losses = self._take_steps(order[stretch], rates[stretch], tf.where(row > 0, steps, 0))
+                losses = self._take_steps(order[stretch], rates[stretch], tf.where(row > 0, every, 0))
             first_loss = tf.where((begin == 0) & (row == 1), losses[0], first_loss)
             goes_on = tf.reduce_all(tf.math.is_finite(losses) & (losses <= DIVERGED * first_loss))
-            statistics = self.readings.statistics(self.examples(population)[0] if self.readings.recomputes else None)
-            found = (losses, *self._evaluate(examples, statistics), probe(probed))
+            found = (losses, *self._evaluate(examples, self.statistics(population)), probe(probed))
             kept = tf.nest.map_structure(lambda array, value, row=row: array.write(row, value), kept, found)
             row += 1
         return row, *tf.nest.map_structure(lambda array: array.stack(), kept)
@@ -225,36 +226,18 @@ class Program:
         rates: of each step, (rows,); afterwards the optimizer's learning rate is that of the last one taken. Where no
         step was taken, the loss is 0.
         """
-        variables = self.network.trainable_variables
         losses = tf.TensorArray(tf.float32, order.shape[0], element_shape=())
         i, end = tf.constant(0), order.shape[0] if steps is None else steps
         while i < end:
             x, y = self.examples(order[i])
-            self.optimizer.learning_rate.value.assign(rates[i])
             before = self.readings.before_step()
             with tf.GradientTape() as tape:
                 loss = cross_entropy(y, self.network(x, training=True))
-            self.optimizer.apply(self._of_trained(self._penalized(tape.gradient(loss, variables))), variables)
-            self._norms.restore()
+            self._descent.step(tape.gradient(loss, self.network.trainable_variables), rates[i])
             self.readings.follow(before)
             losses = losses.write(i, loss)
             i += 1
         return losses.stack()
-
-    def _penalized(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Add to the gradients by all weights that of λ/2·‖w‖², unless decay is decoupled. van Laarhoven 2017."""
-        if self._weight_decay is None or self.optimizer.weight_decay is not None:
-            return gradients
-        return [
-            gradient + self._weight_decay * weight if id(weight) in self._decayed else gradient
-            for gradient, weight in zip(gradients, self.network.trainable_variables, strict=True)
-        ]
-
-    def _of_trained(self, gradients: list[tf.Tensor]) -> list[tf.Tensor]:
-        """Set the gradients by weights that are not trained to zero."""
-        if not self._trained:
-            return gradients
-        return [gradient * trained for gradient, trained in zip(gradients, self._trained, strict=True)]
 
     def _evaluate(
         self, examples: tf.Tensor, statistics: list[list[tf.Tensor]], change: tf.Tensor | None = None
@@ -290,8 +273,3 @@ class Program:
 def cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """Return the mean cross-entropy of integer labels (batch,) and logits (batch, classes), in nats."""
     return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-
-
-def uses_xla(config: RunConfig) -> bool:
-    """Tell whether the program is compiled with XLA: as configured, or by the network's kind as measured."""
-    return config.model.kind in ("mlp", "rnn") if config.xla == "auto" else config.xla

@@ -155,11 +155,9 @@ def _read(program: Program, parts: Mapping[str, np.ndarray], losses: np.ndarray,
 
 def _held_out(program: Program, split: Split, seen_by: LookedAt) -> dict[str, float]:
     """What normalized values look like on validation examples, by the statistics of the run."""
-    readings = program.readings
     if not program.probes.batch_norms:
         return {}
-    population = program.examples(seen_by.population)[0] if readings.recomputes else None
-    state = readings.state(readings.statistics(population)[0])
+    state = program.readings.state(program.statistics(seen_by.population)[0])
     found = program.probes.held_out(program.examples(split.validation[:EVALUATION_BATCH])[0], state)
     return {name: float(value) for name, value in found.items()}
 

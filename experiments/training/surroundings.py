@@ -60,7 +60,8 @@ def _configures(name: str) -> bool:
 def start_tensorflow(threads: int | None) -> None:
     """Fix the number of threads, if any, and start TensorFlow and Keras, unconfigured and silent about absent GPUs.
 
-    oneDNN is on unless the user has decided: by itself, TensorFlow turns it on for some processors only.
+    oneDNN is on unless the user has decided, or TensorFlow was loaded before: by itself, it turns it on for some
+    processors only.
 
     Raises StartError in a process in which TensorFlow has started with another number, or Keras on another backend.
     """

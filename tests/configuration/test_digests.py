@@ -99,6 +99,7 @@ def test_the_digest_is_equal_for_equal_settings_however_they_are_written():
 VALUES_TO_A_PROGRAM = {
     "seed",
     "steps",
+    "evaluate_every",
     "dataset.standardize",
     "dataset.train_examples",
     "dataset.order",
@@ -116,6 +117,26 @@ VALUES_TO_A_PROGRAM = {
 def test_runs_share_a_program_where_they_differ_in_values_only(dotted: str, value: Any):
     shared = with_change(CUSTOM, dotted, value).program_key() == CUSTOM.program_key()
     assert shared == (dotted in VALUES_TO_A_PROGRAM)
+
+
+@pytest.mark.parametrize(
+    ("fields", "shared"),
+    [
+        ({}, True),
+        ({"model": {"kind": "rnn", "layers": [8]}}, True),
+        ({"model": {"kind": "cnn", "layers": [8]}}, False),
+        ({"xla": False}, False),
+        ({"timed": True}, False),
+    ],
+    ids=str,
+)
+def test_programs_of_xla_have_room_for_other_intervals_between_evaluations(fields: dict[str, Any], shared: bool):
+    def keys(*intervals: int) -> set[str]:
+        return {RunConfig.model_validate(fields | {"evaluate_every": n, "steps": n}).program_key() for n in intervals}
+
+    assert len(keys(1, 50, 256)) == (1 if shared else 3)
+    assert len(keys(256, 257, 1000)) == 3
+    assert len(keys(513, 1000)) == (1 if shared else 2)
 
 
 def test_fields_that_came_later_leave_runs_the_identity_they_had():

@@ -7,7 +7,7 @@ from programs import DIGITS, curves_of, program, run_config
 
 from experiments.training.dataset_facts import DatasetError
 from experiments.training.datasets import load_dataset, split_dataset
-from experiments.training.program import Program, uses_xla
+from experiments.training.program import Program
 from experiments.training.run import train
 
 
@@ -84,7 +84,7 @@ def test_tables_have_no_brightness():
     [("mlp", "auto", True), ("rnn", "auto", True), ("cnn", "auto", False), ("cnn", True, True), ("mlp", False, False)],
 )
 def test_xla_is_used_where_it_was_measured_to_help_or_as_configured(kind: str, setting: str | bool, used: bool):
-    assert uses_xla(run_config({"kind": kind}, xla=setting)) == used
+    assert run_config({"kind": kind}, xla=setting).uses_xla == used
 
 
 def test_timed_steps_are_called_straight_and_not_written_out(monkeypatch: pytest.MonkeyPatch):

@@ -100,6 +100,16 @@ def test_no_steps_give_one_evaluation_and_compile_no_training(timed: bool, monke
         assert curves[metric][0] == pytest.approx(longer[metric][0])
 
 
+def test_no_steps_tell_of_the_whole_test_split(monkeypatch: pytest.MonkeyPatch):
+    config = run_config({"norm": {"kind": "custom"}}, steps=0, evaluation_examples=100, probes=["representation"])
+    of_part = next(train(program(config.model_copy(update={"steps": 20})), config)).metrics
+    monkeypatch.setattr(Program, "_advance", None)  # nothing is compiled
+    whole = next(train(Program(config, DIGITS), config)).metrics
+    assert of_part.keys() == whole.keys()
+    for metric, value in whole.items():
+        assert of_part[metric] == pytest.approx(value, rel=1e-4, abs=1e-6), metric
+
+
 @pytest.mark.parametrize("timed", [False, True])
 @pytest.mark.parametrize("asked", [False, True])
 def test_the_test_split_is_read_only_at_the_end_unless_asked(asked: bool, timed: bool, monkeypatch: pytest.MonkeyPatch):
@@ -175,6 +185,20 @@ def test_what_a_program_is_given_matters(field: str):
         other = config.model_copy(update={"optimizer": OptimizerConfig(learning_rate=0.2)})
     assert program(config) is program(other)
     assert curves_of(config)["loss/train"] != curves_of(other)["loss/train"]
+
+
+def test_a_program_for_one_interval_between_evaluations_is_that_of_others():
+    config = run_config({"norm": {"kind": "custom"}}, steps=60, probes=["gradients", "step_loss"], xla=True)
+    seldom = config.model_copy(update={"evaluate_every": 15})
+    assert program(config) is program(seldom)
+    curves = curves_of(seldom)
+    assert [step for step, _ in curves["loss/validation"]] == [0, 15, 30, 45, 60]
+    assert curves == curves_of(seldom, Program(seldom, DIGITS))
+    often = curves_of(config)
+    assert often["loss/step"] == curves["loss/step"]
+    for metric in ("loss/validation", "accuracy/validation", "gradient_norm/1"):
+        assert dict(often[metric])[30] == dict(curves[metric])[30]
+        assert often[metric][-1] == curves[metric][-1]
 
 
 def test_a_run_of_several_calls_is_the_same_run(monkeypatch: pytest.MonkeyPatch):
