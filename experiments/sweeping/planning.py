@@ -19,7 +19,7 @@ from experiments.records import storage
 from experiments.training.dataset_facts import DatasetError
 
 PIECES_PER_WORKER = 3  # small enough to balance, large enough to compile seldom
-COMPILE_COST = 2e10  # in units of `relative_cost`, about 1.3 s
+COMPILE_COST, OF_LAYERS = 2e10, 3  # in units of `relative_cost`, about 1.3 s; of a network of so many hidden layers
 MOST_COMPILING = 0.1  # of a piece
 PASSES_OF_GAN = 5  # of a step: the generator's, and the discriminator's by either kind of images for either network
 ENOUGH_KNOWN = 50  # finished runs, to estimate one more of their kind
@@ -144,7 +144,14 @@ def cut_into_pieces(tasks: list[Task], workers: int) -> list[list[Task]]:
         cost = sum(relative_cost(task.config) for task in group)
         parts = min(len(group), max(1, round(cost / most))) if most else 1
         pieces += [group[i::parts] for i in range(parts)]
-    return sorted(pieces, key=lambda piece: -sum(relative_cost(task.config) for task in piece))
+    return sorted(pieces, key=_cost_of_piece, reverse=True)
+
+
+def _cost_of_piece(piece: list[Task]) -> float:
+    """What a piece costs a worker that has to compile it; tracing takes the longer the deeper a network is."""
+    model = piece[0].config.model
+    deep = len(model.layers) * model.depth / OF_LAYERS
+    return sum(relative_cost(task.config) for task in piece) + COMPILE_COST * deep
 
 
 def programs_of(piece: list[Task]) -> set[str]:

@@ -30,10 +30,7 @@ MOST_STRETCHES, MOST_INDICES = 32, 2**20  # of a call, whose results are kept un
 
 
 class Program:
-    """The compiled training of all runs with one `RunConfig.program_key()`.
-
-    Where that is of no steps, nothing is compiled: tracing a deep network takes longer than ten looks at it.
-    """
+    """The compiled training of all runs with one `RunConfig.program_key()`."""
 
     def __init__(self, config: RunConfig, dataset: Dataset):
         require_fit(config, dataset.facts)
@@ -57,13 +54,11 @@ class Program:
         self._no_batches = np.zeros((self.stretches, *stretch), np.int32)
         self._no_rates = np.zeros(self._no_batches.shape[:2], np.float32)
         self._compiled = tf.function(jit_compile=config.uses_xla)
-        self._looks_once = not config.steps
         self._advances: dict[tuple[int, ...], Callable[..., Any]] = {}
         self.evaluate: Callable[..., tuple[tf.Tensor, tf.Tensor]] = self._compiled(self._evaluate)
-        if not self._looks_once:
-            split = split_dataset(dataset, config.dataset, config.seed)
-            examples = in_rows(*evaluated_parts(config, split).values())
-            self.advance(self._no_batches[:0], self._no_rates[:0], examples, looked_at(config, split))
+        split = split_dataset(dataset, config.dataset, config.seed)
+        examples = in_rows(*evaluated_parts(config, split).values())
+        self.advance(self._no_batches[:0], self._no_rates[:0], examples, looked_at(config, split))
         if config.timed and config.steps:
             self.take_steps(np.zeros(stretch, np.int32), np.zeros(stretch[0], np.float32))
 
@@ -119,10 +114,6 @@ class Program:
         begin, first = (0, np.inf) if first_loss is None else (1, first_loss)
         given = (batches, paces, examples, *looked_at, every, len(order), begin)
         inputs = [*map(tf.constant, given), tf.constant(first, tf.float32)]
-        if self._looks_once:
-            rows, probed, population = inputs[2:5]
-            seen = (tf.zeros(every), *self._evaluate(rows, self.statistics(population)), self._probe(probed))
-            return 0, *tf.nest.map_structure(lambda tensor: tensor.numpy()[np.newaxis], seen)
         shape = (*examples.shape, *(len(indices) for indices in looked_at))
         if shape not in self._advances:
             self._advances[shape] = self._compiled(self._advance).get_concrete_function(*inputs)

@@ -105,6 +105,12 @@ def test_a_large_program_is_cut_for_all_workers_a_small_one_is_compiled_once():
     assert len(cut_into_pieces(small, workers=2)) == 2  # with nothing else to do, both workers help
 
 
+def test_a_deep_network_that_is_only_looked_at_comes_before_cheap_trainings_as_it_takes_longer_to_trace():
+    shallow = [task(seed, steps=5000, model={"layers": [100]}) for seed in range(10)]
+    deep = [task(seed, steps=0, model={"layers": [100], "depth": 64}) for seed in range(10)]
+    assert [piece[0] for piece in cut_into_pieces([*shallow, *deep], workers=1)] == [deep[0], shallow[0]]
+
+
 def test_the_learning_rate_and_the_seed_do_not_part_a_program():
     tasks = [task(seed, optimizer={"learning_rate": rate}) for seed in range(3) for rate in (0.1, 1.0)]
     assert len(cut_into_pieces(tasks, workers=1)) == 1

@@ -100,11 +100,13 @@ def test_no_steps_give_one_evaluation_and_compile_no_training(timed: bool, monke
         assert curves[metric][0] == pytest.approx(longer[metric][0])
 
 
-def test_no_steps_tell_of_the_whole_test_split(monkeypatch: pytest.MonkeyPatch):
+def test_no_steps_tell_of_the_whole_test_split_in_one_call(monkeypatch: pytest.MonkeyPatch):
     config = run_config({"norm": {"kind": "custom"}}, steps=0, evaluation_examples=100, probes=["representation"])
     of_part = next(train(program(config.model_copy(update={"steps": 20})), config)).metrics
-    monkeypatch.setattr(Program, "_advance", None)  # nothing is compiled
-    whole = next(train(Program(config, DIGITS), config)).metrics
+    used, calls, advance = Program(config, DIGITS), [], Program.advance
+    monkeypatch.setattr(Program, "advance", lambda *given: calls.append(1) or advance(*given))
+    whole = next(train(used, config)).metrics
+    assert len(calls) == 1
     assert of_part.keys() == whole.keys()
     for metric, value in whole.items():
         assert of_part[metric] == pytest.approx(value, rel=1e-4, abs=1e-6), metric
