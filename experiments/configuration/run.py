@@ -235,7 +235,7 @@ class RunConfig(Strict):
     def longest_stretch(self) -> int:
         """The number of steps between evaluations that the program has room for; without XLA, room takes time."""
         shared = self.uses_xla and not (self.timed or self.gan)
-        return max(ROOM, 1 << (self.evaluate_every - 1).bit_length()) if shared else self.evaluate_every
+        return max(ROOM, self.evaluate_every) if shared else self.evaluate_every
 
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.

@@ -136,7 +136,6 @@ def test_programs_of_xla_have_room_for_other_intervals_between_evaluations(field
 
     assert len(keys(1, 50, 256)) == (1 if shared else 3)
     assert len(keys(256, 257, 1000)) == 3
-    assert len(keys(513, 1000)) == (1 if shared else 2)
 
 
 def test_fields_that_came_later_leave_runs_the_identity_they_had():
