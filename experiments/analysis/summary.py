@@ -288,11 +288,10 @@ def _training_rates(
         return {}
     seeds = config.tuning.seeds if config.tuning else config.seeds
     runs = table[table["seed"].isin(seeds) & (table["status"] != "failed")]
-    rates = set(map(plain, config.grid[LEARNING_RATE]))
     late = {
         (arm, rate): values.to_numpy()
         for (arm, rate), values in runs.groupby(["arm", LEARNING_RATE])["late_validation_accuracy"]
-        if arm in arms and rate in rates
+        if arm in arms and rate in map(plain, config.grid[LEARNING_RATE])
     }
     level = half_way(start, max((median(values) for values in late.values() if len(values)), default=np.nan))
     shares = {at: float(np.mean(values > level)) for at, values in late.items() if len(values)}
