@@ -22,7 +22,7 @@ from models.fields import AtMost, BatchSize, Count, Later, Natural, Positive, Sh
 from models.norm_config import BATCH_NORMS, NOT_TWICE
 
 MOST_ORDERED, MOST_EVALUATIONS = 10**9, 10**6
-ROOM = 256  # steps between evaluations that every program has room for, so that it is shared
+ROOM, ROOM_IN_EXAMPLES = 256, 2**15  # steps between evaluations that a program has room for, so that it is shared
 Seed = Annotated[Natural, AtMost(2**32 - 1, "scikit-learn splits the examples by seeds of 32 bits")]
 
 _OF_BATCH_NORM = UsedWith("model.norm.kind", BATCH_NORMS)
@@ -235,7 +235,8 @@ class RunConfig(Strict):
     def longest_stretch(self) -> int:
         """The number of steps between evaluations that the program has room for; without XLA, room takes time."""
         shared = self.uses_xla and not (self.timed or self.gan)
-        return max(ROOM, self.evaluate_every) if shared else self.evaluate_every
+        room = min(ROOM, ROOM_IN_EXAMPLES // self.dataset.batch_size) if shared else 0
+        return max(room, self.evaluate_every)
 
     def program_key(self) -> str:
         """Return what decides the compiled computation; runs with equal keys share a program.

@@ -138,6 +138,11 @@ def test_programs_of_xla_have_room_for_other_intervals_between_evaluations(field
     assert len(keys(256, 257, 1000)) == 3
 
 
+def test_large_batches_have_no_room_that_would_fill_the_memory():
+    rooms = [RunConfig.model_validate({"dataset": {"batch_size": n}}).longest_stretch for n in (60, 1000, 60_000)]
+    assert rooms == [256, 50, 50]
+
+
 def test_fields_that_came_later_leave_runs_the_identity_they_had():
     # As `run.json` has it of runs that were made before there were any schedules.
     other = {
